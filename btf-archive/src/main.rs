@@ -1,0 +1,2 @@
+//! The archive of BTF blobs.
+fn main() {}

@@ -1,0 +1,15 @@
+//! `symbol-bundle inspect`.
+
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs};
+
+/// Arguments.
+#[derive(Debug, clap::Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Runs the command.
+pub(crate) fn run(_args: &InspectArgs) -> Outcome {
+    Err(Failure::new(ExitCode::NoVerdict, "not there yet"))
+}

@@ -1,0 +1,11 @@
+//! `symbol-bundle`: collects, seals, logs, exports and imports symbol bundles.
+mod cli;
+mod commands;
+
+use clap::Parser as _;
+
+fn main() -> std::process::ExitCode {
+    let cli = cli::Cli::parse();
+    let json = cli.json();
+    sealtrace_console::finish("symbol-bundle", json, cli.run())
+}

@@ -1,0 +1,2 @@
+//! Captures stacks of a running process.
+fn main() {}

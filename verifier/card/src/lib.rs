@@ -1,0 +1,2 @@
+//! The Evidence card: one HTML file.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Replay of a trace witness under perturbing seeds.
+#![forbid(unsafe_code)]

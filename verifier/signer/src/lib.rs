@@ -1,0 +1,2 @@
+//! Signing keys on disk.
+#![forbid(unsafe_code)]

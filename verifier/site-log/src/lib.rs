@@ -1,0 +1,2 @@
+//! The append-only tile log on disk.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The import store and OCI layouts on disk, read only.
+#![forbid(unsafe_code)]

@@ -1,0 +1,14 @@
+//! Symbol tables (`symbol-table.v1`, version 0) and `symbol_index.json`, the signed inventory of a bundle.
+//!
+//! Bytes in, names out, behind one lookup function. Not here: reading DWARF (`builder/`), demangling (`sealtrace-resolve`).
+#![forbid(unsafe_code)]
+
+mod index;
+mod table;
+
+pub use index::{
+    BlobRef, BtfEntry, Compression, Coverage, DebugSource, IdMap, IndexError, MAX_INDEX_BYTES, Module, PairedBy, SymbolIndex,
+};
+pub use table::{
+    Alias, CallFrame, Function, FunctionRange, LineRow, Location, Scope, SymbolBinding, SymbolSource, SymbolTable, TableBuilder, TableError,
+};

@@ -1,0 +1,2 @@
+//! Merkle trees, signed notes, checkpoints, tiles and tile fragments.
+#![forbid(unsafe_code)]

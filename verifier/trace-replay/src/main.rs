@@ -1,0 +1,2 @@
+//! Replays a trace witness under perturbing seeds.
+fn main() {}

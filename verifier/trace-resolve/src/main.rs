@@ -1,0 +1,2 @@
+//! Resolves a capture against symbol bundles and signs the witness.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Verifies, explains, packs and audits trace witnesses offline.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Captures, frame records and trace witnesses.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The trust folder's contents: logs and signer keys.
+#![forbid(unsafe_code)]

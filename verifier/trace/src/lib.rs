@@ -1,2 +1,22 @@
-//! Captures, frame records and trace witnesses.
+//! Captures, frame records and trace witnesses: the records that capture writes, resolve derives and replay compares.
+//!
+//! Types, strict parsing and canonical encoding. Not here: deriving a frame (`sealtrace-resolve`), signatures.
 #![forbid(unsafe_code)]
+
+mod capture;
+mod capture_file;
+mod events;
+mod ids;
+mod witness;
+
+pub use capture::{
+    BtfRecord, CallFact, CaptureHeader, CapturedRow, HostContext, Loss, MapRange, ModuleRecord, PrivacyProfile, ProbeObject, ProbeType, Region,
+    RegionKind, Sample, Sampling,
+};
+pub use capture_file::{Capture, CaptureError, MAX_CAPTURE_BYTES, MAX_LINE_BYTES};
+pub use events::{CaptureEvent, CaptureEventFrame};
+pub use ids::{TraceId, replay_id};
+pub use witness::{
+    Boundary, CaptureRef, CoverageCounts, Freshness, FrameContext, FrameRecord, InlineRecord, MicroWitness, Observation, PREDICATE_TYPE, Resolver,
+    ResolverPolicy, StackRecord, Symbolization, Symbolizer, UnwinderClass, WITNESS_VERSION, WitnessModule,
+};

@@ -1,0 +1,159 @@
+//! A whole `capture.jsonl`: JCS lines, a header and then samples in canonical order.
+
+use sealtrace_digest::CaptureSha256;
+use sealtrace_json::JsonError;
+use sealtrace_unwind::{Placement, PlacementError};
+
+use crate::capture::{CaptureHeader, Region, Sample};
+
+/// The largest capture accepted: 1 GiB (ours).
+pub const MAX_CAPTURE_BYTES: usize = 1 << 30;
+/// The longest line accepted: 64 MiB (ours; the header of 10,000 regions takes about 3 MB).
+pub const MAX_LINE_BYTES: usize = 64 << 20;
+
+/// A parsed capture: a header and samples in canonical order: by first seen, which differs for each (so the order does not depend on
+/// the numbering of regions).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// First line.
+    pub header: CaptureHeader,
+    /// The other lines.
+    pub samples: Vec<Sample>,
+}
+
+/// Why bytes are no capture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaptureError {
+    /// Larger than [`MAX_CAPTURE_BYTES`].
+    #[error("capture of {found} bytes exceeds the limit of {MAX_CAPTURE_BYTES}")]
+    TooLarge {
+        /// Its size in bytes.
+        found: usize,
+    },
+    /// A line is not strict JSON of its shape.
+    #[error("capture line {line}: {source}")]
+    Line {
+        /// Line number from 1.
+        line: usize,
+        /// The reason.
+        source: JsonError,
+    },
+    /// The last line has no line feed: the file was cut.
+    #[error("capture is cut: the last line does not end")]
+    Cut,
+    /// No header, or another version.
+    #[error("capture header: {what}")]
+    Header {
+        /// What is wrong.
+        what: String,
+    },
+    /// The regions are no address space.
+    #[error("capture regions: {0}")]
+    Regions(PlacementError),
+    /// The counters do not add up, or samples and counters differ.
+    #[error("capture counters: {what}")]
+    Counters {
+        /// What does not add up.
+        what: String,
+    },
+    /// A record cannot be written.
+    #[error("capture cannot be encoded: {0}")]
+    Encode(JsonError),
+}
+
+impl Capture {
+    /// Parses and checks a capture. Samples are put into canonical order; bytes need not be canonical (replay perturbs them on purpose).
+    ///
+    /// # Errors
+    /// [`CaptureError`]
+    pub fn parse(bytes: &[u8]) -> Result<Self, CaptureError> {
+        if bytes.len() > MAX_CAPTURE_BYTES {
+            return Err(CaptureError::TooLarge { found: bytes.len() });
+        }
+        let Some(body) = bytes.strip_suffix(b"\n") else {
+            return Err(if bytes.is_empty() { header("the file is empty") } else { CaptureError::Cut });
+        };
+        let mut lines = (1_usize..).zip(body.split(|&byte| byte == b'\n'));
+        let (_, first) = lines.next().ok_or_else(|| header("the file is empty"))?;
+        let head: CaptureHeader = line(1, first)?;
+        let samples = lines.map(|(number, text)| line(number, text)).collect::<Result<Vec<Sample>, _>>()?;
+        let mut capture = Self { header: head, samples };
+        capture.check()?;
+        capture.samples.sort();
+        Ok(capture)
+    }
+
+    /// Canonical bytes: JCS lines, samples sorted.
+    ///
+    /// # Errors
+    /// [`CaptureError::Encode`]
+    pub fn encode(&self) -> Result<Vec<u8>, CaptureError> {
+        let mut bytes = sealtrace_json::canonical(&self.header).map_err(CaptureError::Encode)?;
+        bytes.push(b'\n');
+        let mut samples: Vec<&Sample> = self.samples.iter().collect();
+        samples.sort();
+        for sample in samples {
+            bytes.extend(sealtrace_json::canonical(sample).map_err(CaptureError::Encode)?);
+            bytes.push(b'\n');
+        }
+        Ok(bytes)
+    }
+
+    /// The digest that a witness refers to, of the bytes as stored.
+    pub fn digest(bytes: &[u8]) -> CaptureSha256 {
+        CaptureSha256::of(bytes)
+    }
+
+    /// The regions' sizes, for a [`Placement`].
+    pub fn region_sizes(&self) -> Vec<u64> {
+        self.header.regions.iter().map(|region| region.size).collect()
+    }
+
+    fn check(&self) -> Result<(), CaptureError> {
+        let head = &self.header;
+        if head.record != "header" || head.capture_version != 0 {
+            return Err(header("expected record \"header\" with captureVersion 0"));
+        }
+        Placement::canonical(&self.region_sizes()).map_err(CaptureError::Regions)?;
+        if head.regions.iter().any(|region| !maps_fit(region)) {
+            return Err(header("a region's maps are out of order or reach past its end"));
+        }
+        if self.samples.iter().any(|sample| sample.record != "sample" || sample.count == 0) {
+            return Err(header("a line after the header is no sample"));
+        }
+        let mut seen: Vec<u64> = self.samples.iter().map(|sample| sample.first_seen).collect();
+        seen.sort_unstable();
+        if seen.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
+            return Err(header("two samples have the same firstSeen"));
+        }
+        let loss = &head.loss;
+        let parts = [loss.delivered, loss.ring_lost, loss.rate_limited, loss.filtered];
+        let sum = parts.iter().try_fold(0_u64, |sum, &part| sum.checked_add(part));
+        if sum != Some(loss.kernel_hits) {
+            return Err(CaptureError::Counters { what: format!("kernelHits {} is not the sum of its parts", loss.kernel_hits) });
+        }
+        let counted = self.samples.iter().try_fold(0_u64, |sum, sample| sum.checked_add(sample.count));
+        if counted != Some(loss.delivered) {
+            return Err(CaptureError::Counters { what: format!("delivered is {}, the samples count {counted:?}", loss.delivered) });
+        }
+        Ok(())
+    }
+}
+
+fn maps_fit(region: &Region) -> bool {
+    let mut end = 0;
+    region.maps.iter().all(|map| {
+        let starts_after = map.offset >= end;
+        end = map.offset.saturating_add(map.size);
+        starts_after && end <= region.size
+    })
+}
+
+fn header(what: &str) -> CaptureError {
+    CaptureError::Header { what: what.to_owned() }
+}
+
+fn line<T: serde::de::DeserializeOwned>(number: usize, text: &[u8]) -> Result<T, CaptureError> {
+    sealtrace_json::parse(text, MAX_LINE_BYTES).map_err(|source| CaptureError::Line { line: number, source })
+}

@@ -1,6 +1,9 @@
 //! `symbol-bundle`: collects, seals, logs, exports and imports symbol bundles.
 mod cli;
 mod commands;
+mod layout_dir;
+mod symbolize;
+mod transfer;
 
 use clap::Parser as _;
 

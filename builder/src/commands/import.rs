@@ -1,15 +1,109 @@
-//! `symbol-bundle import`.
+//! `symbol-bundle import`: quarantine, verify, admit.
 
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs};
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, StoreArgs, escape, note, print, print_json};
+use sealtrace_store::OpenArchiveError;
+
+use crate::commands::export::byte_bar;
+use crate::transfer::ImportError;
+use crate::transfer::import::{Imported, Watcher, import};
+
+/// Most unreferenced blobs named one by one.
+const MAX_NAMED_BLOBS: usize = 5;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImportArgs {
+    /// Archives to verify and admit, each on its own
+    #[arg(required = true, value_name = "ARCHIVE")]
+    archives: Vec<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }
 
-/// Runs the command.
-pub(crate) fn run(_args: &ImportArgs) -> Outcome {
-    Err(Failure::new(ExitCode::NoVerdict, "not there yet"))
+/// Runs the command. The first archive that is refused ends it; those before it stay admitted.
+pub(crate) fn run(args: &ImportArgs) -> Outcome {
+    let store = args.store.path(rustix::process::geteuid().is_root())?;
+    let mut results = Vec::new();
+    for archive in &args.archives {
+        let mut watcher = BarWatcher { bar: byte_bar("importing") };
+        let result = import(archive, &store, &mut watcher);
+        watcher.bar.finish_and_clear();
+        let imported = result.map_err(|error| failure(archive, &store, &error))?;
+        report(archive, &imported, &mut results, args.output.json);
+    }
+    if args.output.json {
+        print_json(&serde_json::json!({ "imported": results }));
+    }
+    Ok(ExitCode::Done)
+}
+
+struct BarWatcher {
+    bar: ProgressBar,
+}
+
+impl Watcher for BarWatcher {
+    fn waiting(&mut self) {
+        note("another import is using this store; waiting for it to end");
+    }
+
+    fn progress(&mut self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+}
+
+fn report(archive: &Path, imported: &Imported, results: &mut Vec<serde_json::Value>, json: bool) {
+    let receipt = &imported.bundle.receipt;
+    let archive = escape(&archive.display().to_string());
+    if !imported.unreferenced.is_empty() {
+        let named: Vec<_> = imported.unreferenced.iter().take(MAX_NAMED_BLOBS).map(ToString::to_string).collect();
+        note(&format!("warning: {archive} holds {} blobs that no manifest names; not admitted: {}", imported.unreferenced.len(), named.join(", ")));
+    }
+    if json {
+        results.push(serde_json::json!({
+            "archive": archive, "manifestDigest": imported.bundle.digest, "name": receipt.name, "version": receipt.version,
+            "already": imported.already, "blobs": imported.blobs, "signer": receipt.signer, "log": receipt.log,
+            "assurance": receipt.assurance, "unreferenced": imported.unreferenced,
+        }));
+        return;
+    }
+    let state = if imported.already { "already in the store" } else { "admitted" };
+    print(&format!("{state}: {} {}", escape(&imported.bundle.reference()), imported.bundle.digest));
+    print(&format!("  signed by key {}", receipt.signer));
+    match &receipt.log {
+        Some(log) => print(&format!("  logged in {} at index {} ({})", escape(&log.origin), log.index, receipt.assurance)),
+        None => print("  not logged"),
+    }
+}
+
+fn failure(archive: &Path, store: &Path, error: &ImportError) -> Failure {
+    let shown = escape(&archive.display().to_string());
+    let failure = Failure::from_error(error.exit(), &format!("import {shown}"), error);
+    let store = escape(&store.display().to_string());
+    match error {
+        ImportError::Open(OpenArchiveError::Folder { .. }) => {
+            failure.hint(format_args!("write an archive of an OCI layout with: symbol-bundle export {shown} --to ARCHIVE"))
+        }
+        ImportError::Open(OpenArchiveError::Special { .. }) => failure.hint("copy it into a regular file first"),
+        ImportError::Open(_) => failure.hint("check the path and its permissions"),
+        ImportError::NoTrust { .. } => failure.hint(format_args!(
+            "install the trust folder that came apart from the archive: symbol-bundle trust add FOLDER --store {store}"
+        )),
+        ImportError::Trust(_) => failure.hint(format_args!("install it again: symbol-bundle trust add FOLDER --store {store}")),
+        ImportError::Unsigned { .. } => {
+            failure.hint("where it was built: symbol-bundle sign LAYOUT, symbol-bundle log append LAYOUT --log DIR, then export again")
+        }
+        ImportError::NotVerified { .. } => failure.hint(format_args!(
+            "nothing was admitted; if the signer or log should be trusted: symbol-bundle trust add FOLDER --store {store}"
+        )),
+        ImportError::Space { .. } => failure.hint("free some space, or name another store with --store DIR"),
+        ImportError::Store(_) | ImportError::Device(_) => failure.hint("check that the store exists, is writable and has space"),
+        _ if error.exit() == ExitCode::NoVerdict => failure.hint("nothing was admitted; copy the archive again and run the same command"),
+        _ => failure.hint("nothing was admitted; ask for the archive again, and tell its sender what this says"),
+    }
 }

@@ -1,2 +1,18 @@
-//! From bytes to a verified statement and a verified symbol bundle.
+//! From bytes to evidence: a [`VerifiedStatement`] out of a Sigstore bundle, a [`VerifiedBundle`] out of a symbol bundle.
+//!
+//! Each check has one id and is listed in the verdict whether it held or not. Pure: bytes and trust come in. Not here: reading
+//! files, formats, which keys to trust.
 #![forbid(unsafe_code)]
+
+mod layers;
+mod log;
+mod statement;
+mod symbol;
+
+pub use layers::{ModuleBlobError, check_index_layers, module_blob};
+pub use log::LogPosition;
+pub use statement::{SignedStatement, VerifiedStatement, open_signature, open_statement};
+pub use symbol::{
+    BuilderIdentity, SYMBOL_BUNDLE_PREDICATE, SymbolBundleInput, SymbolBundlePredicate, VerifiedBundle, symbol_bundle_statement,
+    verify_symbol_bundle,
+};

@@ -3,10 +3,13 @@
 //! A device crate: it reads the environment and writes to the terminal. Not here: any decision.
 #![forbid(unsafe_code)]
 
+mod file;
+
 use std::fmt::Display;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+pub use file::{Overwrite, write_atomic};
 pub use sealtrace_verdict::ExitCode;
 use serde::Serialize;
 

@@ -1,2 +1,2 @@
-//! The gate's tests over the workspace's own shape.
+//! No code: `tests/` holds the gate's tests over the workspace's own shape (layers, dependency lists, licences, file sizes).
 #![forbid(unsafe_code)]

@@ -3,11 +3,15 @@
 //! Bytes in, types out. Not here: any file system (`sealtrace-store`, `builder/`), any signature.
 #![forbid(unsafe_code)]
 
-mod archive;
+pub mod archive;
+pub mod graph;
 mod manifest;
 pub mod media;
+pub mod names;
 
-pub use archive::{ArchiveError, ArchiveReader, Entry, EntryName};
+pub use archive::{ArchiveError, ArchiveFault, ArchiveReader, Entry, EntryName, ReadAt, read_files, write_files};
+pub use graph::{Attachment, Attachments, GraphError, GraphFault, LayoutGraph};
+pub use names::Listing;
 pub use manifest::{
-    BlobError, Blobs, Descriptor, EMPTY_CONFIG, ImageIndex, LayoutError, MAX_MANIFEST_BYTES, Manifest, REF_NAME,
+    BlobError, Blobs, Descriptor, EMPTY_CONFIG, ImageIndex, LayoutError, MAX_MANIFEST_BYTES, Manifest, OCI_LAYOUT, REF_NAME,
 };

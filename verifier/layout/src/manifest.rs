@@ -11,6 +11,8 @@ use crate::media;
 
 /// The most bytes of a manifest or an index (notes/transfer: registries take 4 MiB).
 pub const MAX_MANIFEST_BYTES: usize = 4 << 20;
+/// The content of the file `oci-layout`.
+pub const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 /// The empty config blob.
 pub const EMPTY_CONFIG: &[u8] = b"{}";
 /// The annotation that tags a descriptor of `index.json`. Nobody signs it.

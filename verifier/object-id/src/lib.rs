@@ -4,7 +4,11 @@
 #![forbid(unsafe_code)]
 
 mod elf;
+mod format;
 mod ids;
+mod info;
+mod notes;
 
-pub use elf::{DebugLink, IdentityError, ObjectInfo, ObjectKind, identify};
+pub use format::{MAGIC_BYTES, has_object_magic, identify};
 pub use ids::{Arch, IdKind, IdMismatch, ModuleId, ObjectIds, Os, check_pair};
+pub use info::{DebugLink, IdentityError, ObjectInfo, ObjectKind};

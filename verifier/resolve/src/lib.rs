@@ -8,6 +8,7 @@ mod name;
 mod read_set;
 mod sources;
 mod statement;
+mod vdso;
 
 pub use derive::{Derivation, Derived, derive};
 pub use name::demangle;

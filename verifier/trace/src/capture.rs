@@ -242,6 +242,16 @@ pub struct PrivacyProfile {
     pub sha256: String,
 }
 
+/// The C library that the target runs on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LibcRecord {
+    /// `glibc`, `musl`, or `unknown` (a static program, no such module).
+    pub variant: String,
+    /// For glibc the `X.Y` after `stable release version ` in the library's own banner; `unknown` otherwise.
+    pub version: String,
+}
+
 /// The first line of a capture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -264,7 +274,9 @@ pub struct CaptureHeader {
     pub btf_source: BtfRecord,
     /// Sampling.
     pub sampling: Sampling,
-    /// Path of the main binary as the target sees it.
+    /// C library.
+    pub libc: LibcRecord,
+    /// The region of the main binary.
     pub main_module: Option<RegionIndex>,
     /// The address space, in ascending order of live addresses.
     pub regions: Vec<Region>,

@@ -10,7 +10,7 @@ mod ids;
 mod witness;
 
 pub use capture::{
-    BtfRecord, CallFact, CaptureHeader, CapturedRow, HostContext, Loss, MapRange, ModuleRecord, PrivacyProfile, ProbeObject, ProbeType, Region,
+    BtfRecord, CallFact, CaptureHeader, CapturedRow, HostContext, LibcRecord, Loss, MapRange, ModuleRecord, PrivacyProfile, ProbeObject, ProbeType, Region,
     RegionKind, Sample, Sampling,
 };
 pub use capture_file::{Capture, CaptureError, MAX_CAPTURE_BYTES, MAX_LINE_BYTES};

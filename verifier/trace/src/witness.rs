@@ -280,6 +280,19 @@ pub struct CoverageCounts {
 }
 
 impl CoverageCounts {
+    /// Counts frames (notes/replay, *Coverage*): one is resolved when its name came from an ID-matched source and neither the
+    /// frame nor the name is a guess.
+    pub fn of<'a>(frames: impl IntoIterator<Item = &'a FrameRecord>) -> Self {
+        let mut counts = Self::default();
+        for frame in frames {
+            let guessed = frame.unwinder == UnwinderClass::Heuristic || frame.resolver == Some(Resolver::Heuristic);
+            counts.frames_total += 1;
+            counts.frames_heuristic += u64::from(guessed);
+            counts.frames_resolved += u64::from(!guessed && frame.function.is_some());
+        }
+        counts
+    }
+
     /// Whether at least `percent` of the frames are resolved, compared as integers: 89.6 is never rounded up.
     pub fn reaches(&self, percent: u64) -> bool {
         self.frames_total > 0 && u128::from(self.frames_resolved) * 100 >= u128::from(percent) * u128::from(self.frames_total)

@@ -1,9 +1,11 @@
-//! The step engine: CFI, then frame pointer, then heuristic, with the rule of every frame recorded.
+//! The words the step engine speaks: rules, reasons, frames, and the world it asks.
+//!
+//! Not here: the engine itself (`walk.rs`).
 
 use serde::{Deserialize, Serialize};
 
 use crate::row::{CfiSection, UnwindRow};
-use crate::space::{Place, Placement, Registers, Word};
+use crate::space::{Place, Word};
 
 /// How a frame was found (notes/symbols).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -194,6 +196,8 @@ pub struct Walk {
     pub terminated_by: TerminatedBy,
     /// Rules tried for the frame that was not found.
     pub failed: Vec<Failed>,
+    /// The words read while looking for it, in order.
+    pub reads: Vec<Read>,
     /// DWARF numbers of the initial registers that some rule read, beside ip, sp and fp.
     pub initial_registers_read: Vec<u16>,
 }
@@ -223,18 +227,4 @@ impl From<CfiSection> for Rule {
             CfiSection::DebugFrame => Self::CfiDebugFrame,
         }
     }
-}
-
-/// Walks a stack from captured registers. All arithmetic happens on AVMAs of `placement`; results are places.
-pub fn walk(registers: &Registers, placement: &Placement, target: &mut dyn Target, limits: Limits) -> Walk {
-    let _ = (placement, target, limits);
-    let pc = registers.0.get(&Registers::IP).copied().unwrap_or(Word::Invalid);
-    let cfa = registers.0.get(&Registers::SP).copied().unwrap_or(Word::Invalid);
-    let lookup = match pc {
-        Word::At(place) => Some(place),
-        Word::Null | Word::Invalid => None,
-    };
-    let frame =
-        UnwoundFrame { pc, lookup, rule: Rule::Context, row: None, reads: Vec::new(), cfa, failed: Vec::new(), after_signal: false };
-    Walk { frames: vec![frame], terminated_by: TerminatedBy::NoRule, failed: Vec::new(), initial_registers_read: Vec::new() }
 }

@@ -6,12 +6,20 @@
 
 mod data;
 mod engine;
+mod expression;
+mod index;
+mod machine;
 mod row;
 mod space;
+mod table;
+#[cfg(test)]
+mod tests;
+mod walk;
 
-pub use data::{DataError, UnwindData, UnwindSections};
+pub use data::{DataError, MAX_SECTION_BYTES, UnwindData, UnwindSections};
 pub use engine::{
-    CallSite, Failed, Limits, Read, ReadFault, Rule, SourcedRow, Target, TerminatedBy, UnwindSource, UnwoundFrame, Walk, WhyNot, walk,
+    CallSite, Failed, Limits, Read, ReadFault, Rule, SourcedRow, Target, TerminatedBy, UnwindSource, UnwoundFrame, Walk, WhyNot,
 };
-pub use row::{CfaRule, CfiSection, RegisterRule, UnwindRow};
+pub use row::{CfaRule, CfiSection, MAX_EXPRESSION_BYTES, RegisterRule, UnwindRow};
 pub use space::{Avma, ModuleRelAddr, Place, Placement, PlacementError, RegionIndex, Registers, Word};
+pub use walk::walk;

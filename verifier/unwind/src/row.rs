@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::space::ModuleRelAddr;
 
+/// The longest DWARF expression of a row: 4 KiB (ours; the longest seen, in a PLT or a signal frame, has 11 bytes).
+pub const MAX_EXPRESSION_BYTES: usize = 4096;
+
 /// Where a row was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

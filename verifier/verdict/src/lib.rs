@@ -141,6 +141,30 @@ impl Verdict {
         &self.time
     }
 
+    /// The verdict without some checks: they are listed as skipped on request, and the verdict is at best undecided.
+    /// Malformed input stays malformed.
+    #[must_use]
+    pub fn skipping(mut self, ids: &[String]) -> Self {
+        let mut skipped = false;
+        for check in self.checks.iter_mut().filter(|check| ids.contains(&check.id)) {
+            skipped = true;
+            check.outcome = Outcome::Skipped;
+            check.reason = Some("skipped on request".to_owned());
+        }
+        if !skipped {
+            return self;
+        }
+        let failed = self.checks.iter().any(|check| check.outcome == Outcome::Fail);
+        self.verdict = match self.verdict {
+            Conclusion::Malformed => Conclusion::Malformed,
+            _ if failed => Conclusion::Rejected,
+            _ => Conclusion::Undecided,
+        };
+        self.exit = exit_of(self.verdict).code();
+        self.assurance = Assurance::None;
+        self
+    }
+
     /// The first check that failed, else the first that was skipped.
     pub fn decisive(&self) -> Option<&Check> {
         let first = |outcome| self.checks.iter().find(|check| check.outcome == outcome);

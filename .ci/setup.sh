@@ -1,0 +1,26 @@
+#!/bin/sh
+# Installs what the gate's tests use, from Debian packages, rustup and npm. `make demo` and `make test` do without it.
+set -eu
+cd "$(dirname "$0")/.."
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    packages="gdb elfutils binutils skopeo strace libc6-dbg llvm-19 gcc g++ make jq python3-minimal"
+    missing=""
+    for package in $packages; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok' || missing="$missing $package"
+    done
+    if [ -n "$missing" ]; then
+        apt-get update -q
+        # shellcheck disable=SC2086 # a list of package names
+        DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing
+    fi
+else
+    echo "setup: not root or no apt-get: Debian packages are left as they are" >&2
+fi
+
+if command -v rustup >/dev/null; then
+    rustup target add x86_64-unknown-linux-musl || echo "setup: no musl target; trace-verify is linked static against glibc instead" >&2
+    rustup component add clippy rustfmt
+fi
+
+sh .ci/interop.sh install || echo "setup: the foreign verifier could not be installed; its tests are skipped" >&2

@@ -1,0 +1,14 @@
+# A table of contents. `make demo` and `make test` need the Rust toolchain, make, gcc and g++ only and install nothing.
+.PHONY: setup demo test check bench fixtures bpf kernels interop dist clean
+.DEFAULT_GOAL := demo
+
+setup:     ; sh .ci/setup.sh            # Debian packages, Rust targets, foreign verifiers: all that the gate needs
+demo:      ; sh .ci/demo.sh             # the main job on real input, ending in a verified and replayed witness and an Evidence card
+test:      ; sh .ci/test.sh             # every test; each skip is named
+check:     ; sh .ci/check.sh            # format, lint, layers, docs
+bench:     ; cargo bench --locked --workspace
+fixtures:  ; sh testdata/generate.sh target/fixtures
+interop:   ; sh .ci/interop.sh          # the same evidence through foreign verifiers
+dist:      ; sh .ci/dist.sh             # static binaries and their digests in target/dist
+bpf kernels: ; @echo "make $@: comes with the eBPF backend (see CHANGELOG.md)" >&2; exit 2
+clean:     ; cargo clean

@@ -1,0 +1,233 @@
+//! An OCI image layout that is written: blobs, `index.json`, the tagged root index and what is attached to the bundle.
+//!
+//! Every file appears whole or not at all (temporary file, then rename), and nothing is followed through a symbolic link. A
+//! new layout is built beside its place and renamed there ([`StagedLayout`]). Not here: what the blobs mean, signatures,
+//! reading of layouts that nobody writes (`sealtrace-store`).
+
+mod error;
+mod files;
+mod stage;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use sealtrace_digest::BlobDigest;
+use sealtrace_layout::{Blobs as _, Descriptor, ImageIndex, LayoutGraph, Manifest, REF_NAME, media};
+use sealtrace_store::LayoutBlobs;
+use sealtrace_symbols::{MAX_INDEX_BYTES, SymbolIndex};
+
+pub(crate) use error::LayoutDirError;
+use files::Durability;
+pub(crate) use stage::{Existing, StagedLayout};
+
+/// The content of `oci-layout`.
+const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// The tag prefix of the bundle manifest.
+pub(crate) const TAG_BUNDLE: &str = "bundle";
+/// The tag prefix of signature manifests.
+pub(crate) const TAG_SIGNATURE: &str = "sig";
+/// The tag prefix of tile fragment manifests.
+pub(crate) const TAG_FRAGMENT: &str = "fragment";
+
+/// A layout folder that may be changed.
+#[derive(Debug)]
+pub(crate) struct LayoutDir {
+    root: PathBuf,
+    blobs: LayoutBlobs,
+    durability: Durability,
+}
+
+impl LayoutDir {
+    /// Makes an empty layout in a folder that does not exist yet; `index.json` is empty until [`LayoutDir::write_index`].
+    ///
+    /// # Errors
+    /// [`LayoutDirError::Io`]
+    pub(crate) fn create(root: &Path) -> Result<Self, LayoutDirError> {
+        Self::create_with(root, Durability::EachFile)
+    }
+
+    fn create_with(root: &Path, durability: Durability) -> Result<Self, LayoutDirError> {
+        std::fs::create_dir(root).map_err(|source| LayoutDirError::io("create", root, source))?;
+        let blobs = root.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).map_err(|source| LayoutDirError::io("create", &blobs, source))?;
+        files::replace(&root.join("oci-layout"), OCI_LAYOUT, durability)?;
+        files::replace(&root.join("index.json"), &ImageIndex::new(Vec::new()).encode()?, durability)?;
+        Ok(Self { root: root.to_owned(), blobs: LayoutBlobs::open(root)?, durability })
+    }
+
+    /// Opens a layout that exists: `oci-layout` says version 1.0.0 and there is an `index.json`.
+    ///
+    /// # Errors
+    /// [`LayoutDirError::NotALayout`], [`LayoutDirError::Store`].
+    pub(crate) fn open(root: &Path) -> Result<Self, LayoutDirError> {
+        let marker = root.join("oci-layout");
+        let not_a_layout = |why: String| LayoutDirError::NotALayout { path: root.to_owned(), why };
+        if !root.is_dir() {
+            return Err(not_a_layout(if root.exists() { "it is no folder" } else { "it does not exist" }.to_owned()));
+        }
+        let bytes = sealtrace_store::read_bounded(&marker, 4096).map_err(|error| not_a_layout(error.to_string()))?;
+        let value = sealtrace_json::parse_value(&bytes, 4096).map_err(|error| not_a_layout(format!("oci-layout: {error}")))?;
+        if value.get("imageLayoutVersion").and_then(serde_json::Value::as_str) != Some("1.0.0") {
+            return Err(not_a_layout("oci-layout does not say imageLayoutVersion 1.0.0".to_owned()));
+        }
+        Ok(Self { root: root.to_owned(), blobs: LayoutBlobs::open(root)?, durability: Durability::EachFile })
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Read access, for everything that takes `Blobs`.
+    pub(crate) fn blobs(&self) -> &LayoutBlobs {
+        &self.blobs
+    }
+
+    /// Stores bytes under their digest, once. Threads may call this at the same time.
+    ///
+    /// # Errors
+    /// [`LayoutDirError::Io`]
+    pub(crate) fn put_blob(&self, media_type: &str, bytes: &[u8]) -> Result<Descriptor, LayoutDirError> {
+        let descriptor = Descriptor::of(media_type, bytes);
+        let path = self.blobs.blob_path(&descriptor.digest);
+        let there = std::fs::symlink_metadata(&path);
+        if there.is_ok_and(|there| there.is_file() && there.len() == descriptor.size) {
+            // Same name and length: it is there, unless its bytes have rotted; then it is written again.
+            if self.blobs.blob(&descriptor.digest, descriptor.size).is_ok() {
+                return Ok(descriptor);
+            }
+        }
+        files::replace(&path, bytes, self.durability)?;
+        Ok(descriptor)
+    }
+
+    /// A blob's bytes, compared with its digest.
+    ///
+    /// # Errors
+    /// [`LayoutDirError::Blob`]
+    pub(crate) fn blob(&self, digest: &BlobDigest, limit: u64) -> Result<Arc<[u8]>, LayoutDirError> {
+        Ok(self.blobs.blob(digest, limit)?)
+    }
+
+    /// Every manifest, opened.
+    ///
+    /// # Errors
+    /// [`LayoutDirError::Store`]
+    pub(crate) fn graph(&self) -> Result<LayoutGraph, LayoutDirError> {
+        Ok(self.blobs.graph()?)
+    }
+
+    /// The one symbol bundle of the layout: the descriptor that attachments take as `subject`, and the manifest.
+    ///
+    /// # Errors
+    /// [`LayoutDirError::Store`], [`LayoutDirError::Graph`].
+    pub(crate) fn bundle_manifest(&self) -> Result<(Descriptor, Manifest), LayoutDirError> {
+        let graph = self.graph()?;
+        let (digest, manifest) = graph.only_bundle()?;
+        let size = graph.described_size(&digest).unwrap_or_default();
+        let descriptor = Descriptor {
+            media_type: media::MANIFEST.to_owned(),
+            digest,
+            size,
+            artifact_type: Some(media::SYMBOL_BUNDLE.to_owned()),
+            annotations: BTreeMap::new(),
+        };
+        Ok((descriptor, manifest.clone()))
+    }
+
+    /// The bundle's `symbol_index.json` (first layer) with the digest of its bytes: name, version and `indexSha256`.
+    ///
+    /// # Errors
+    /// [`LayoutDirError`]
+    pub(crate) fn symbol_index(&self) -> Result<(BlobDigest, SymbolIndex), LayoutDirError> {
+        let (_, manifest) = self.bundle_manifest()?;
+        let layer = manifest.layers.first().filter(|layer| layer.media_type == media::SYMBOL_INDEX);
+        let digest = layer.ok_or(LayoutDirError::NoIndexLayer)?.digest;
+        let bytes = self.blob(&digest, u64::try_from(MAX_INDEX_BYTES).unwrap_or(u64::MAX))?;
+        Ok((digest, SymbolIndex::parse(&bytes)?))
+    }
+
+    /// Writes the first root index and `index.json`: the root tagged `root_tag` lists `children` (the bundle manifest first),
+    /// each child also tagged `<prefix>-<first 12 hex digits>`. Each child is (tag prefix, descriptor).
+    ///
+    /// # Errors
+    /// [`LayoutDirError`]
+    pub(crate) fn write_index(&self, root_tag: &str, children: &[(&str, Descriptor)]) -> Result<(), LayoutDirError> {
+        let children = children.iter().map(|(prefix, child)| (child_tag(prefix, &child.digest), child.clone())).collect();
+        self.write_tagged(root_tag, children)
+    }
+
+    /// Lists an attached manifest, already stored by [`LayoutDir::put_blob`], in the root index and tags it
+    /// `<tag_prefix>-<first 12 hex digits>`. Doing it twice changes nothing. The old root index is removed.
+    ///
+    /// # Errors
+    /// [`LayoutDirError::NoRoot`] when `index.json` has no tagged root index, and what reading and writing gives.
+    pub(crate) fn attach(&self, descriptor: &Descriptor, tag_prefix: &str) -> Result<(), LayoutDirError> {
+        let _lock = files::lock(&self.root.join("oci-layout"))?;
+        let (root_tag, old_root, mut children) = self.read_tagged()?;
+        let tag = child_tag(tag_prefix, &descriptor.digest);
+        let present = children.iter().any(|(there, child)| *there == tag && child.digest == descriptor.digest);
+        if present {
+            return Ok(());
+        }
+        children.push((tag, Descriptor { annotations: BTreeMap::new(), ..descriptor.clone() }));
+        self.write_tagged(&root_tag, children)?;
+        let stale = self.blobs.blob_path(&old_root);
+        std::fs::remove_file(&stale).map_err(|source| LayoutDirError::io("remove", &stale, source))
+    }
+
+    /// The tag of the root index: `NAME-VERSION`.
+    ///
+    /// # Errors
+    /// [`LayoutDirError::NoRoot`] and what reading gives.
+    pub(crate) fn root_tag(&self) -> Result<String, LayoutDirError> {
+        Ok(self.read_tagged()?.0)
+    }
+
+    /// Root tag, digest of the root index, children with their tags.
+    fn read_tagged(&self) -> Result<(String, BlobDigest, Vec<(String, Descriptor)>), LayoutDirError> {
+        let top = ImageIndex::parse(&self.blobs.index_bytes()?)?;
+        let no_root = || LayoutDirError::NoRoot { path: self.root.clone() };
+        let mut root = None;
+        let mut children = Vec::new();
+        for mut descriptor in top.manifests {
+            let tag = descriptor.annotations.remove(REF_NAME).ok_or_else(no_root)?;
+            if descriptor.media_type == media::INDEX {
+                if root.replace((tag, descriptor.digest)).is_some() {
+                    return Err(no_root());
+                }
+            } else {
+                children.push((tag, descriptor));
+            }
+        }
+        let (tag, digest) = root.ok_or_else(no_root)?;
+        Ok((tag, digest, children))
+    }
+
+    fn write_tagged(&self, root_tag: &str, mut children: Vec<(String, Descriptor)>) -> Result<(), LayoutDirError> {
+        let bundle = format!("{TAG_BUNDLE}-");
+        children.sort_by(|(a, one), (b, other)| {
+            (!a.starts_with(&bundle), a, one.digest).cmp(&(!b.starts_with(&bundle), b, other.digest))
+        });
+        let root = ImageIndex::new(children.iter().map(|(_, child)| child.clone()).collect());
+        let root = self.put_blob(media::INDEX, &root.encode()?)?;
+        let mut listed = vec![tagged(root, root_tag)];
+        listed.extend(children.into_iter().map(|(tag, child)| tagged(child, &tag)));
+        files::replace(&self.root.join("index.json"), &ImageIndex::new(listed).encode()?, self.durability)
+    }
+}
+
+fn tagged(mut descriptor: Descriptor, tag: &str) -> Descriptor {
+    descriptor.annotations.insert(REF_NAME.to_owned(), tag.to_owned());
+    descriptor
+}
+
+/// `<prefix>-<first 12 hex digits>`.
+pub(crate) fn child_tag(prefix: &str, digest: &BlobDigest) -> String {
+    format!("{prefix}-{}", digest.hex().chars().take(12).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! Tables of programs compiled on the spot, against two independent readers of the same DWARF.
+
+mod oracle;
+mod programs;
+mod system;
+mod units;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sealtrace_symbols::{Location, SymbolTable};
+use sealtrace_unwind::ModuleRelAddr;
+
+use super::{SymbolizeLimits, Symbolized, symbol_table};
+
+/// Whether a test may go on without something: prints `SKIPPED`, or fails where `SEALTRACE_REQUIRE` names the capability.
+fn skip(capability: &str, what: &str, why: &str) {
+    let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
+    assert!(!required.split(',').any(|name| name.trim() == capability), "{what}: {why}, but SEALTRACE_REQUIRE names {capability}");
+    eprintln!("SKIPPED: {what} ({why})");
+}
+
+/// Whether a tool can be started.
+fn is_there(tool: &str) -> bool {
+    Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// Runs a tool in a folder; false and `SKIPPED` where it is missing.
+fn run(folder: &Path, tool: &str, arguments: &[&str]) -> bool {
+    if !is_there(tool) {
+        skip(tool, &format!("{tool} {}", arguments.join(" ")), "not installed");
+        return false;
+    }
+    let output = Command::new(tool).args(arguments).current_dir(folder).output().unwrap();
+    assert!(output.status.success(), "{tool} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    true
+}
+
+/// A folder that is removed with the test.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+/// A binary with its table.
+struct Module {
+    binary: PathBuf,
+    bytes: Vec<u8>,
+    debug: Option<Vec<u8>>,
+    table: SymbolTable<Vec<u8>>,
+    symbolized: Symbolized,
+}
+
+impl Module {
+    fn open(binary: &Path, debug: Option<&Path>) -> Self {
+        let bytes = std::fs::read(binary).unwrap();
+        let debug = debug.map(|path| std::fs::read(path).unwrap());
+        let mut symbolized = symbol_table(&bytes, debug.as_deref(), SymbolizeLimits::default()).unwrap();
+        let table = SymbolTable::open(std::mem::take(&mut symbolized.table)).unwrap();
+        Self { binary: binary.to_owned(), bytes, debug, table, symbolized }
+    }
+
+    /// By the address that the file itself uses.
+    fn at(&self, svma: u64) -> Option<Location<'_>> {
+        let at = svma.checked_sub(self.table.image_base())?;
+        self.table.lookup(ModuleRelAddr(at)).unwrap()
+    }
+
+    /// Address of an ELF symbol.
+    fn address(&self, name: &str) -> u64 {
+        use object::{Object as _, ObjectSymbol as _};
+        let file = object::File::parse(&*self.bytes).unwrap();
+        let found = file.symbols().find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.address());
+        found.unwrap_or_else(|| panic!("no symbol {name}"))
+    }
+
+    /// Every address in an executable section.
+    fn code(&self) -> Vec<u64> {
+        use object::{Object as _, ObjectSection as _};
+        let file = object::File::parse(&*self.bytes).unwrap();
+        let sections = file.sections().filter(super::image::is_executable);
+        sections.flat_map(|section| section.address()..section.address() + section.size()).collect()
+    }
+}

@@ -1,0 +1,112 @@
+//! What others say of an address: the `addr2line` crate, and `llvm-symbolizer` where it is installed.
+
+use std::borrow::Cow;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use object::{Object as _, ObjectSection as _};
+use sealtrace_symbols::Location;
+
+use super::{Module, is_there, skip};
+
+/// One level: name, file, line. 0 and `None` where it is unknown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) name: Option<String>,
+    pub(super) file: Option<String>,
+    pub(super) line: u32,
+}
+
+/// What our table says in the same form; a line without a function is one level without a name.
+pub(super) fn ours(found: Option<&Location<'_>>) -> Vec<Told> {
+    let Some(found) = found else { return Vec::new() };
+    let told = |name: Option<&str>, file: Option<&str>, line| Told { name: name.map(str::to_owned), file: file.map(str::to_owned), line };
+    if found.frames.is_empty() {
+        return vec![told(None, found.file, found.line)];
+    }
+    found.frames.iter().map(|frame| told(Some(frame.name), frame.file, frame.line)).collect()
+}
+
+/// The difference between our answer and another's, or `None`. Names of inlined levels must be equal; the physical name must be one of
+/// the aliases (`foo.cold` for `foo` is tolerated: symbol tables name the split-off part so).
+pub(super) fn difference(found: Option<&Location<'_>>, theirs: &[Told]) -> Option<&'static str> {
+    let ours = ours(found);
+    let lines = |levels: &[Told]| -> Vec<(Option<String>, u32)> {
+        levels.iter().map(|level| (level.file.clone(), level.line)).filter(|line| *line != (None, 0)).collect()
+    };
+    if lines(&ours) != lines(theirs) {
+        return Some("file:line");
+    }
+    let physical = theirs.last().and_then(|level| level.name.as_deref());
+    let inlined = theirs.split_last().map_or(&[][..], |(_, inlined)| inlined);
+    if ours.iter().zip(inlined).any(|(ours, theirs)| theirs.name.is_some() && ours.name != theirs.name) {
+        return Some("inlined name");
+    }
+    let Some(physical) = physical else { return None };
+    let is_alias = |name: &str| found.is_some_and(|found| found.aliases.contains(&name) || found.frames.last().is_some_and(|frame| frame.name == name));
+    let whole = physical.strip_suffix(".cold").unwrap_or(physical);
+    (!is_alias(physical) && !is_alias(whole)).then_some("name")
+}
+
+/// Asks the `addr2line` crate, which reads the file with the debug information on its own.
+pub(super) fn addr2line(module: &Module, addresses: &[u64]) -> Vec<Vec<Told>> {
+    let file = object::File::parse(module.debug.as_deref().unwrap_or(&module.bytes)).unwrap();
+    let load = |id: gimli::SectionId| -> Result<Cow<'_, [u8]>, gimli::Error> {
+        Ok(file.section_by_name(id.name()).map_or(Cow::Borrowed(&[][..]), |section| section.uncompressed_data().unwrap()))
+    };
+    let sections = gimli::DwarfSections::load(load).unwrap();
+    let endian = if file.is_little_endian() { gimli::RunTimeEndian::Little } else { gimli::RunTimeEndian::Big };
+    let dwarf = sections.borrow(|bytes| gimli::EndianSlice::new(bytes, endian));
+    let context = addr2line::Context::from_dwarf(dwarf).unwrap();
+    let told = |frame: addr2line::Frame<'_, _>| Told {
+        name: frame.function.as_ref().and_then(|function: &addr2line::FunctionName<gimli::EndianSlice<'_, _>>| function.raw_name().ok().map(Cow::into_owned)),
+        file: frame.location.as_ref().and_then(|location| location.file).map(str::to_owned),
+        line: frame.location.as_ref().and_then(|location| location.line).unwrap_or(0),
+    };
+    let ask = |&address: &u64| {
+        let mut frames = context.find_frames(address).skip_all_loads().unwrap();
+        let mut levels = Vec::new();
+        while let Some(frame) = frames.next().unwrap() {
+            levels.push(told(frame));
+        }
+        levels
+    };
+    addresses.iter().map(ask).collect()
+}
+
+/// Asks `llvm-symbolizer`; `None` where it is not installed.
+pub(super) fn llvm(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
+    if !is_there("llvm-symbolizer") {
+        skip("llvm-symbolizer", "comparison with llvm-symbolizer", "not installed");
+        return None;
+    }
+    let mut child = Command::new("llvm-symbolizer")
+        .arg(format!("--obj={}", object.display()))
+        .args(["--no-demangle", "--inlines", "--functions=linkage"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let questions: String = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
+    let mut stdin = child.stdin.take().unwrap();
+    let writer = std::thread::spawn(move || stdin.write_all(questions.as_bytes()).unwrap());
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Vec<Told>> = text.split_terminator("\n\n").map(parse_answer).collect();
+    assert_eq!(answers.len(), addresses.len(), "one answer for each address");
+    Some(answers)
+}
+
+/// Pairs of lines: name, then `file:line:column`.
+fn parse_answer(answer: &str) -> Vec<Told> {
+    let lines: Vec<&str> = answer.lines().collect();
+    let known = |text: &str| (text != "??").then(|| text.to_owned());
+    let level = |pair: &[&str]| {
+        let mut parts = pair[1].rsplitn(3, ':');
+        let (_column, line, file) = (parts.next(), parts.next().unwrap(), parts.next().unwrap());
+        Told { name: known(pair[0]), file: known(file), line: line.parse().unwrap() }
+    };
+    lines.chunks_exact(2).map(level).collect()
+}

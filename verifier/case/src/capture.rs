@@ -1,0 +1,39 @@
+//! Finding the capture that a trace witness refers to.
+
+use std::path::{Path, PathBuf};
+
+use sealtrace_console::{ExitCode, Failure};
+use sealtrace_digest::CaptureSha256;
+use sealtrace_store::read_bounded;
+use sealtrace_trace::MAX_CAPTURE_BYTES;
+
+/// The name of a trace without `.sigstore.json`, `.json`: what stands before `.capture.jsonl`.
+pub fn stem(trace: &Path) -> String {
+    let name = trace.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let stem = name.strip_suffix(".sigstore.json").or_else(|| name.strip_suffix(".json"));
+    stem.map(str::to_owned).unwrap_or(name)
+}
+
+/// Where the copy of the capture lies beside its trace.
+pub fn capture_beside(trace: &Path) -> PathBuf {
+    trace.with_file_name(format!("{}.capture.jsonl", stem(trace)))
+}
+
+/// The capture with this digest: `explicit`, beside the trace, then in the store; the first whose digest matches.
+///
+/// # Errors
+/// Exit 2, naming the digest and the places looked at, when none matches.
+pub fn find_capture(sha256: &CaptureSha256, trace: &Path, explicit: Option<&Path>, captures: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let stored = captures.map(|folder| folder.join("sha256").join(sha256.hex()));
+    let places: Vec<PathBuf> = explicit.map(Path::to_owned).into_iter().chain([capture_beside(trace)]).chain(stored).collect();
+    let mut looked = Vec::new();
+    for place in places {
+        match read_bounded(&place, u64::try_from(MAX_CAPTURE_BYTES).unwrap_or(u64::MAX)) {
+            Ok(bytes) if CaptureSha256::of(&bytes) == *sha256 => return Ok(bytes),
+            Ok(bytes) => looked.push(format!("{} (sha256 {})", place.display(), CaptureSha256::of(&bytes).hex())),
+            Err(error) => looked.push(format!("{} ({error})", place.display())),
+        }
+    }
+    Err(Failure::new(ExitCode::NoVerdict, format_args!("no capture with sha256 {}; looked at {}", sha256.hex(), looked.join(", ")))
+        .hint("give the file with --capture F; without it nothing can be replayed"))
+}

@@ -1,0 +1,211 @@
+//! Reading a log: its name, its checkpoints, nodes, entries, proofs and fragments.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sealtrace_envelope::PublicKey;
+use sealtrace_tlog::{
+    Fragment, FragmentSource, LeafHash, LeafIndex, LogKey, NodeAt, NodeHash, Origin, SignedCheckpoint, TileId, TileReader, TreeHead,
+    TreeSize, parse_entry_bundle, parse_tile, root_of,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::disk;
+use crate::error::SiteLogError;
+
+/// The file that describes a log.
+pub(crate) const DESCRIPTION_FILE: &str = "log.json";
+/// The current checkpoint.
+pub(crate) const CHECKPOINT_FILE: &str = "checkpoint";
+/// Every checkpoint ever published, by size.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
+/// The log's signing key, unless `log init --key` named another place.
+pub const LOG_KEY_FILE: &str = "log.key";
+/// The most bytes of `log.json` (ours).
+const MAX_DESCRIPTION_BYTES: usize = 64 << 10;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Description {
+    pub(crate) origin: String,
+    pub(crate) key_id: String,
+    pub(crate) public_key: String,
+}
+
+/// A log on disk, read only.
+#[derive(Debug)]
+pub struct LogReader {
+    folder: PathBuf,
+    log: LogKey,
+    checkpoint: SignedCheckpoint,
+}
+
+impl LogReader {
+    /// Opens a log: its checkpoint must be its own, and its tiles must make the checkpoint's root.
+    ///
+    /// # Errors
+    /// [`SiteLogError`]
+    pub fn open(folder: &Path) -> Result<Self, SiteLogError> {
+        let log = read_description(folder)?;
+        let path = folder.join(CHECKPOINT_FILE);
+        let missing = || SiteLogError::io("read", &path, std::io::Error::from(std::io::ErrorKind::NotFound));
+        let checkpoint = SignedCheckpoint::parse_bytes(&disk::read(&path)?.ok_or_else(missing)?)?;
+        let reader = Self { folder: folder.to_owned(), log, checkpoint };
+        reader.verify(&reader.checkpoint)?;
+        let tree = reader.tree();
+        let edge = reader.tile_reader(TileId::right_edge(tree.size).iter(), tree.size)?;
+        if root_of(tree.size, &|at| edge.node(at))? != tree.root {
+            return Err(SiteLogError::Damaged);
+        }
+        Ok(reader)
+    }
+
+    /// The log's name and key.
+    pub fn log(&self) -> &LogKey {
+        &self.log
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The current checkpoint.
+    pub fn checkpoint(&self) -> &SignedCheckpoint {
+        &self.checkpoint
+    }
+
+    /// The current tree.
+    pub fn tree(&self) -> TreeHead {
+        self.checkpoint.checkpoint().tree
+    }
+
+    pub(crate) fn advance(&mut self, checkpoint: SignedCheckpoint) {
+        self.checkpoint = checkpoint;
+    }
+
+    /// The body of an entry.
+    ///
+    /// # Errors
+    /// [`SiteLogError`]
+    pub fn entry(&self, index: LeafIndex) -> Result<Vec<u8>, SiteLogError> {
+        let size = self.tree().size;
+        let no_entry = SiteLogError::NoEntry { index: index.0, size: size.0 };
+        let Some(tile) = TileId::in_tree(0, index.0 / 256, size).filter(|_| index.0 < size.0) else {
+            return Err(no_entry);
+        };
+        let entries = self.entries_under(&tile)?;
+        usize::try_from(index.0 % 256).ok().and_then(|position| entries.into_iter().nth(position)).ok_or(no_entry)
+    }
+
+    /// The entries under a level 0 tile of the current tree.
+    pub(crate) fn entries_under(&self, tile: &TileId) -> Result<Vec<Vec<u8>>, SiteLogError> {
+        let bytes = disk::read(&self.folder.join(tile.entries_path()))?.ok_or(SiteLogError::Damaged)?;
+        Ok(parse_entry_bundle(&bytes, tile.width)?)
+    }
+
+    /// The first position of a body in the log.
+    ///
+    /// # Errors
+    /// [`SiteLogError`]
+    pub fn position_of(&self, body: &[u8]) -> Result<Option<LeafIndex>, SiteLogError> {
+        let leaf = NodeHash::from(LeafHash::of(body));
+        let size = self.tree().size;
+        let mut first = 0;
+        while let Some(tile) = TileId::in_tree(0, first / 256, size) {
+            let hashes = self.tile(&tile, size)?.ok_or(SiteLogError::Damaged)?;
+            if let Some(position) = (first..).zip(&hashes).find_map(|(position, hash)| (*hash == leaf).then_some(position)) {
+                return Ok(Some(LeafIndex(position)));
+            }
+            first += 256;
+        }
+        Ok(None)
+    }
+
+    /// The oldest kept checkpoint that covers an entry: the one first published with it.
+    ///
+    /// # Errors
+    /// [`SiteLogError`]
+    pub fn first_checkpoint_of(&self, index: LeafIndex) -> Result<SignedCheckpoint, SiteLogError> {
+        let current = self.tree().size.0;
+        let mut sizes: Vec<u64> =
+            disk::names(&self.folder.join(CHECKPOINTS))?.iter().filter_map(|name| name.parse().ok()).collect();
+        sizes.sort_unstable();
+        for size in sizes.into_iter().filter(|&size| size > index.0 && size < current) {
+            let bytes = disk::read(&self.checkpoint_path(TreeSize(size)))?.ok_or(SiteLogError::Damaged)?;
+            let checkpoint = SignedCheckpoint::parse_bytes(&bytes)?;
+            self.verify(&checkpoint)?;
+            if checkpoint.checkpoint().tree.size.0 != size {
+                return Err(SiteLogError::Damaged);
+            }
+            return Ok(checkpoint);
+        }
+        if index.0 < current { Ok(self.checkpoint.clone()) } else { Err(SiteLogError::NoEntry { index: index.0, size: current }) }
+    }
+
+    pub(crate) fn checkpoint_path(&self, size: TreeSize) -> PathBuf {
+        self.folder.join(CHECKPOINTS).join(size.to_string())
+    }
+
+    /// The tile fragment that shows entries under a checkpoint of this log.
+    ///
+    /// # Errors
+    /// [`SiteLogError`]
+    pub fn fragment(&self, checkpoint: &SignedCheckpoint, indexes: &[LeafIndex]) -> Result<Fragment, SiteLogError> {
+        let mut entries = BTreeMap::new();
+        for &index in indexes {
+            entries.insert(index, self.entry(index)?);
+        }
+        let size = checkpoint.checkpoint().tree.size;
+        let tile = |id: &TileId| self.tile(id, size).ok().flatten();
+        Ok(Fragment::build(&FragmentSource { log: &self.log, checkpoint, entries: &entries, tile: &tile })?)
+    }
+
+    /// Reads the tiles that the path of `index` and the right edge of a tree of `size` need.
+    pub(crate) fn path_reader(&self, index: LeafIndex, size: TreeSize) -> Result<TileReader, SiteLogError> {
+        let (edge, path) = (TileId::right_edge(size), TileId::path_of(index, size));
+        self.tile_reader(edge.iter().chain(&path), size)
+    }
+
+    fn tile_reader<'a>(&self, tiles: impl Iterator<Item = &'a TileId>, size: TreeSize) -> Result<TileReader, SiteLogError> {
+        let mut reader = TileReader::new();
+        for id in tiles {
+            let missing = sealtrace_tlog::MissingNode { node: NodeAt { level: u32::from(id.level) * 8, index: id.index * 256 } };
+            reader.insert(id.level, id.index, self.tile(id, size)?.ok_or(missing)?);
+        }
+        Ok(reader)
+    }
+
+    /// The hashes of a tile of the tree of `size`: from its own file, or the beginning of the wider tile that replaced it.
+    pub(crate) fn tile(&self, id: &TileId, size: TreeSize) -> Result<Option<Vec<NodeHash>>, SiteLogError> {
+        let newest = TileId::in_tree(id.level, id.index, self.tree().size.max(size));
+        for stored in [Some(*id), newest].into_iter().flatten() {
+            if let Some(bytes) = disk::read(&self.folder.join(stored.path()))? {
+                let hashes = parse_tile(&bytes, stored.width).ok_or(SiteLogError::Damaged)?;
+                return Ok(hashes.get(..usize::from(id.width)).map(<[NodeHash]>::to_vec));
+            }
+        }
+        Ok(None)
+    }
+
+    fn verify(&self, checkpoint: &SignedCheckpoint) -> Result<(), SiteLogError> {
+        if !checkpoint.is_of(&self.log) {
+            return Err(SiteLogError::CheckpointOrigin {
+                expected: self.log.origin.as_str().to_owned(),
+                found: checkpoint.checkpoint().origin.clone(),
+            });
+        }
+        Ok(checkpoint.verify(&self.log)?)
+    }
+}
+
+fn read_description(folder: &Path) -> Result<LogKey, SiteLogError> {
+    let no_log = || SiteLogError::NoLog { path: folder.to_owned() };
+    let bytes = disk::read(&folder.join(DESCRIPTION_FILE))?.ok_or_else(no_log)?;
+    let description: Description = sealtrace_json::parse(&bytes, MAX_DESCRIPTION_BYTES).map_err(SiteLogError::Description)?;
+    let key = PublicKey::parse_pem(description.public_key.as_bytes())?;
+    if key.key_id().hex() != description.key_id {
+        return Err(SiteLogError::KeyId);
+    }
+    Ok(LogKey { origin: Origin::parse(&description.origin)?, key })
+}

@@ -1,0 +1,83 @@
+//! Bounded reads of regular files, never through a symbolic link at the last step.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::error::StoreError;
+
+/// Most files of a trust folder (ours).
+pub const MAX_TRUST_FILES: usize = 1_000;
+/// Most bytes of one file of a trust folder (ours).
+pub const MAX_TRUST_FILE_BYTES: u64 = 4 << 20;
+
+/// The files of a trust folder: relative name and bytes, sorted by name.
+pub type TrustFiles = Vec<(String, Vec<u8>)>;
+
+/// Opens a regular file; a symbolic link, FIFO, device or folder is refused without waiting for it.
+pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), StoreError> {
+    let io = |source: io::Error| StoreError::Io { path: path.to_owned(), source };
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let kind = || StoreError::Kind { path: path.to_owned(), expected: "regular file" };
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => return Err(kind()),
+        Err(error) => return Err(io(error.into())),
+    };
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(kind());
+    }
+    Ok((file, metadata.len()))
+}
+
+/// A regular file's bytes, at most `limit`.
+///
+/// # Errors
+/// [`StoreError::Io`], [`StoreError::Kind`], [`StoreError::TooLarge`].
+pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
+    let (file, size) = open_regular(path)?;
+    let too_large = || StoreError::TooLarge { path: path.to_owned(), limit };
+    if size > limit {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        return Err(too_large());
+    }
+    Ok(bytes)
+}
+
+/// The files of a trust folder by relative name (`trusted_root.json`, `keys/<hex>.pem`), sorted. Two levels, regular files
+/// only, each at most [`MAX_TRUST_FILE_BYTES`], at most [`MAX_TRUST_FILES`] together. What they mean is `sealtrace-trust`'s.
+///
+/// # Errors
+/// [`StoreError`]
+pub fn read_trust_folder(path: &Path) -> Result<TrustFiles, StoreError> {
+    let mut files = Vec::new();
+    read_level(path, "", &mut files)?;
+    files.sort();
+    Ok(files)
+}
+
+fn read_level(path: &Path, prefix: &str, files: &mut TrustFiles) -> Result<(), StoreError> {
+    let io = |source: io::Error| StoreError::Io { path: path.to_owned(), source };
+    for entry in std::fs::read_dir(path).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let name = entry.file_name();
+        let name = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_graphic()));
+        let name = name.ok_or_else(|| StoreError::Name { path: path.to_owned() })?;
+        if entry.file_type().map_err(io)?.is_dir() && prefix.is_empty() {
+            read_level(&entry.path(), &format!("{name}/"), files)?;
+            continue;
+        }
+        if files.len() >= MAX_TRUST_FILES {
+            return Err(StoreError::TooMany { path: path.to_owned(), limit: MAX_TRUST_FILES });
+        }
+        files.push((format!("{prefix}{name}"), read_bounded(&entry.path(), MAX_TRUST_FILE_BYTES)?));
+    }
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! Checkpoints (C2SP tlog-checkpoint): a signed note with origin, size and root, and the log's key.
+
+use sealtrace_envelope::{PublicKey, SignatureError, decode_base64, encode_base64};
+
+use crate::hash::{RootHash, TreeHead, TreeSize};
+use crate::note::{Note, NoteError, NoteSignature, is_key_name};
+
+/// The longest origin accepted (ours).
+const MAX_ORIGIN_BYTES: usize = 255;
+
+/// The name of a log: a schema-less URL or another text without white space and `+`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(String);
+
+/// Why a text names no log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a log origin (1 to {MAX_ORIGIN_BYTES} printable ASCII characters, no white space, no '+', no scheme): {found:?}")]
+pub struct OriginError {
+    found: String,
+}
+
+impl Origin {
+    /// Checks a log's name.
+    ///
+    /// # Errors
+    /// [`OriginError`]
+    pub fn parse(text: &str) -> Result<Self, OriginError> {
+        let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if is_key_name(text) && printable && text.len() <= MAX_ORIGIN_BYTES && !text.contains("://") {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(OriginError { found: text.chars().take(80).collect() })
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A log's name and its ECDSA P-256 key: what a checkpoint is verified with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogKey {
+    /// The log's name; also the name of its key.
+    pub origin: Origin,
+    /// Its key.
+    pub key: PublicKey,
+}
+
+impl LogKey {
+    /// SHA-256 of the SPKI: `logId.keyId` of Sigstore's trusted root; the first four bytes stand in signature lines.
+    pub fn key_id(&self) -> [u8; 32] {
+        *self.key.key_id().as_bytes()
+    }
+
+    fn note_key_id(&self) -> [u8; 4] {
+        let [a, b, c, d, ..] = self.key_id();
+        [a, b, c, d]
+    }
+}
+
+/// What a checkpoint says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// First line.
+    pub origin: String,
+    /// Second and third line.
+    pub tree: TreeHead,
+    /// Further lines, tolerated and not interpreted.
+    pub extension: Vec<String>,
+}
+
+/// Why bytes are no checkpoint, or a checkpoint is not the log's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Not a signed note.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// Not UTF-8.
+    #[error("checkpoint is not UTF-8")]
+    NotUtf8,
+    /// Fewer than three lines, an empty line, a size that is no decimal number, a root that is not 32 bytes.
+    #[error("checkpoint {what} is malformed")]
+    Field {
+        /// Which part.
+        what: &'static str,
+    },
+    /// No signature line names the log's key.
+    #[error("checkpoint carries no signature by the log {origin} (key {key_id})")]
+    Unsigned {
+        /// The log.
+        origin: String,
+        /// Its key id in hex.
+        key_id: String,
+    },
+    /// A signature by the log's key does not hold.
+    #[error("checkpoint signature by {origin}: {source}")]
+    Signature {
+        /// The log.
+        origin: String,
+        /// Why.
+        source: SignatureError,
+    },
+}
+
+impl Checkpoint {
+    /// The note text.
+    pub fn text(&self) -> String {
+        let mut text = format!("{}\n{}\n{}\n", self.origin, self.tree.size, encode_base64(self.tree.root.as_bytes()));
+        for line in &self.extension {
+            text.push_str(line);
+            text.push('\n');
+        }
+        text
+    }
+
+    fn parse(text: &str) -> Result<Self, CheckpointError> {
+        let field = |what| CheckpointError::Field { what };
+        let mut lines = text.strip_suffix('\n').ok_or(field("text"))?.split('\n');
+        let origin = lines.next().filter(|line| !line.is_empty()).ok_or(field("origin"))?;
+        let size_text = lines.next().ok_or(field("size"))?;
+        let size = size_text.parse::<u64>().ok().filter(|size| size.to_string() == size_text).ok_or(field("size"))?;
+        let root = lines.next().and_then(|line| decode_base64(line).ok()).ok_or(field("root"))?;
+        let root = RootHash::from_bytes(root.try_into().map_err(|_wrong| field("root"))?);
+        let extension: Vec<String> = lines.map(str::to_owned).collect();
+        if extension.iter().any(String::is_empty) {
+            return Err(field("extension"));
+        }
+        Ok(Self { origin: origin.to_owned(), tree: TreeHead { size: TreeSize(size), root }, extension })
+    }
+}
+
+/// A parsed checkpoint with its signature lines and its exact text. Not yet verified: see [`SignedCheckpoint::verify`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    checkpoint: Checkpoint,
+    note: Note,
+    text: String,
+}
+
+impl SignedCheckpoint {
+    /// Parses a checkpoint.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]
+    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
+        let note = Note::parse(text)?;
+        Ok(Self { checkpoint: Checkpoint::parse(&note.text)?, note, text: text.to_owned() })
+    }
+
+    /// Parses a checkpoint file.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]
+    pub fn parse_bytes(bytes: &[u8]) -> Result<Self, CheckpointError> {
+        Self::parse(std::str::from_utf8(bytes).map_err(|_invalid| CheckpointError::NotUtf8)?)
+    }
+
+    /// A checkpoint from its parts and the log's DER signature over [`Checkpoint::text`].
+    pub fn assemble(checkpoint: Checkpoint, log: &LogKey, signature: Vec<u8>) -> Self {
+        let line = NoteSignature { name: log.origin.as_str().to_owned(), key_id: log.note_key_id(), signature };
+        let note = Note { text: checkpoint.text(), signatures: vec![line] };
+        Self { checkpoint, text: note.encode(), note }
+    }
+
+    /// What it says; only to be believed after [`SignedCheckpoint::verify`].
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The exact text it was parsed from.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Verifies the log's signature. Lines by unknown keys are ignored; a line by the log's key that fails rejects the note,
+    /// whatever another line says. The origin line is *not* compared here: see [`SignedCheckpoint::is_of`].
+    ///
+    /// # Errors
+    /// [`CheckpointError::Unsigned`], [`CheckpointError::Signature`].
+    pub fn verify(&self, log: &LogKey) -> Result<(), CheckpointError> {
+        let origin = log.origin.as_str();
+        let mut signed = false;
+        for line in self.note.signatures.iter().filter(|line| line.name == origin && line.key_id == log.note_key_id()) {
+            log.key
+                .verify(self.note.text.as_bytes(), &line.signature)
+                .map_err(|source| CheckpointError::Signature { origin: origin.to_owned(), source })?;
+            signed = true;
+        }
+        if signed {
+            return Ok(());
+        }
+        Err(CheckpointError::Unsigned { origin: origin.to_owned(), key_id: log.key.key_id().hex() })
+    }
+
+    /// The log's own signature, DER, not verified here.
+    pub fn signature_of(&self, log: &LogKey) -> Option<&[u8]> {
+        let own = |line: &&NoteSignature| line.name == log.origin.as_str() && line.key_id == log.note_key_id();
+        self.note.signatures.iter().find(own).map(|line| line.signature.as_slice())
+    }
+
+    /// Whether the origin line is the log's name.
+    pub fn is_of(&self, log: &LogKey) -> bool {
+        self.checkpoint.origin == log.origin.as_str()
+    }
+}

@@ -1,0 +1,68 @@
+//! From arguments to one replay: open, replay, write the reports, print the events.
+
+use std::time::Instant;
+
+use sealtrace_card::{BundleLine, CardInput, Seal, card};
+use sealtrace_case::Signature;
+use sealtrace_console::{Failure, Outcome, Overwrite, print_json, write_atomic};
+use sealtrace_replay::{ReplayInput, ReplayReport, junit, replay_timed};
+use sealtrace_resolve::SourceBundle;
+
+use crate::cli::Cli;
+use crate::render;
+use crate::world::{self, World};
+
+/// Runs the command.
+pub(crate) fn run(cli: &Cli) -> Outcome {
+    let world = world::open(cli)?;
+    let report = replay(cli, &world)?;
+    if let Some(path) = &cli.junit {
+        write_atomic(path, junit(&report, cli.slo()).as_bytes(), Overwrite::Replace)?;
+    }
+    if let Some(path) = &cli.card {
+        write_atomic(path, evidence_card(cli, &world, &report).as_bytes(), Overwrite::Replace)?;
+    }
+    for event in report.events(cli.slo(), world.signature) {
+        print_json(&event);
+    }
+    render::text(cli, &world, &report);
+    Ok(report.verdict(cli.slo()).exit())
+}
+
+fn replay(cli: &Cli, world: &World) -> Result<ReplayReport, Failure> {
+    let bundles: Vec<SourceBundle<'_>> = world.bundles.iter().map(|bundle| SourceBundle::of(bundle, world.store.oci())).collect();
+    let input = ReplayInput {
+        witness: &world.trace.witness,
+        witness_digest: world.trace.digest,
+        capture: &world.capture,
+        bundles: &bundles,
+        seeds: cli.plan(),
+    };
+    let start = Instant::now();
+    let mut clock = || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    replay_timed(&input, &mut clock).map_err(|error| {
+        Failure::from_error(error.exit(), "replay", &error)
+            .hint("check trace, capture and symbol bundles one by one: trace-verify TRACE --json")
+    })
+}
+
+fn evidence_card(cli: &Cli, world: &World, report: &ReplayReport) -> String {
+    let seal = match &world.trace.signature {
+        Signature::Verified(statement) => Some(Seal::from(statement.as_ref())),
+        Signature::Rejected | Signature::Unsigned | Signature::Unchecked => None,
+    };
+    let bundles: Vec<BundleLine> = world.bundles.iter().map(BundleLine::from).collect();
+    let name = cli.trace.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    card(&CardInput {
+        witness: &world.trace.witness,
+        witness_digest: world.trace.digest,
+        verdict: &world.verdict,
+        replay: report,
+        slo: cli.slo(),
+        signature: world.signature,
+        seal: seal.as_ref(),
+        bundles: &bundles,
+        verifier: concat!("trace-replay ", env!("CARGO_PKG_VERSION")),
+        trace_name: &name,
+    })
+}

@@ -1,0 +1,175 @@
+//! From arguments to one witness: open, derive, sign, write. The trace itself is written last.
+
+use std::path::Path;
+
+use sealtrace_bundle::VerifiedBundle;
+use sealtrace_case::{Bundles, capture_beside, trust_folder};
+use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_atomic};
+use sealtrace_digest::{CaptureSha256, FileSha256};
+use sealtrace_envelope::{PAYLOAD_TYPE_IN_TOTO, pae_digest};
+use sealtrace_resolve::{ResolverIdentity, SourceBundle, Sources, WitnessInput, capture_event, derive, statement};
+use sealtrace_signer::SigningKey;
+use sealtrace_site_log::{SiteLog, sign_and_log};
+use sealtrace_store::{Store, read_bounded};
+use sealtrace_trace::{Capture, MAX_CAPTURE_BYTES, MicroWitness};
+use sealtrace_trust::Trust;
+use sealtrace_unwind::Placement;
+
+use crate::cli::Cli;
+
+/// Runs the command.
+pub(crate) fn run(cli: &Cli) -> Outcome {
+    let store = open_store(cli)?;
+    let trust = trust_folder(cli.trust.as_deref().unwrap_or(&store.trust_path()))?;
+    let bytes = read_capture(&cli.capture)?;
+    let capture = Capture::parse(&bytes).map_err(|error| {
+        Failure::from_error(ExitCode::Malformed, &format!("{}", cli.capture.display()), &error)
+            .hint("a capture is the capture.jsonl that trace-capture wrote, as it was")
+    })?;
+    let bundles = cli.bundles.iter().map(|name| open_bundle(name, &store, &trust)).collect::<Result<Vec<_>, _>>()?;
+    let resolved = resolve(&capture, &bytes, &bundles, &store)?;
+    let trace = match (&cli.key, &cli.log) {
+        (Some(key), Some(log)) => sign(&resolved.payload, key, log, cli.log_key.as_deref())?,
+        _ => {
+            note("trace-resolve: no --key and --log: the statement stays unsigned, and proves nothing about who wrote it");
+            resolved.payload.clone()
+        }
+    };
+    let signed = cli.key.is_some();
+    write(cli, &store, &bytes, &resolved, &trace)?;
+    report(cli, &resolved.witness, signed);
+    Ok(ExitCode::Done)
+}
+
+struct Resolved {
+    witness: MicroWitness,
+    main: String,
+    payload: Vec<u8>,
+}
+
+fn open_store(cli: &Cli) -> Result<Store, Failure> {
+    let path = cli.store.path(rustix::process::geteuid().is_root())?;
+    Store::open(&path).map_err(|error| {
+        Failure::from_error(ExitCode::NoVerdict, "store", &error)
+            .hint("import a bundle first: symbol-bundle import ARCHIVE --store DIR, or name the store with --store DIR")
+    })
+}
+
+fn read_capture(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_bounded(path, u64::try_from(MAX_CAPTURE_BYTES).unwrap_or(u64::MAX)).map_err(|error| {
+        Failure::from_error(ExitCode::NoVerdict, "capture", &error).hint("make one: trace-capture -o capture.jsonl -- CMD")
+    })
+}
+
+fn open_bundle(name: &str, store: &Store, trust: &Trust) -> Result<VerifiedBundle, Failure> {
+    let from_store = |error: &sealtrace_store::StoreError| {
+        Failure::from_error(ExitCode::NoVerdict, "symbol bundle", error)
+            .hint("list what the store holds: trace-verify bundles; import what is missing: symbol-bundle import ARCHIVE")
+    };
+    let stored = store.find_bundle(name).map_err(|error| from_store(&error))?;
+    let graph = store.graph().map_err(|error| from_store(&error))?;
+    let graph = graph.ok_or_else(|| Failure::new(ExitCode::NoVerdict, "the store holds no bundle"))?;
+    let opened = Bundles { blobs: store.oci(), graph: &graph, trust }.open(&stored.digest)?;
+    opened.verified.ok_or_else(|| {
+        let check = opened.verdict.decisive();
+        let id = check.map_or("", |check| check.id.as_str());
+        let reason = check.and_then(|check| check.reason.as_deref()).unwrap_or("no reason given");
+        Failure::new(opened.verdict.exit(), format_args!("symbol bundle {}: check {id} did not pass: {reason}", stored.digest))
+            .hint(format_args!("see every check: trace-verify --bundle {} --json", stored.digest))
+    })
+}
+
+fn resolve(capture: &Capture, bytes: &[u8], bundles: &[VerifiedBundle], store: &Store) -> Result<Resolved, Failure> {
+    let failed = |error: sealtrace_resolve::ResolveError| Failure::from_error(ExitCode::Rejected, "resolve", &error);
+    let sources: Vec<SourceBundle<'_>> = bundles.iter().map(|bundle| SourceBundle::of(bundle, store.oci())).collect();
+    let sources = Sources::open(capture, &sources).map_err(failed)?;
+    let placement = Placement::canonical(&capture.region_sizes())
+        .map_err(|error| Failure::from_error(ExitCode::Malformed, "capture regions", &error))?;
+    let derived = derive(capture, &sources, &placement).map_err(failed)?;
+    let freshest = bundles.iter().max_by_key(|bundle| (bundle.log().tree_size().0, bundle.checkpoint().to_owned()));
+    let input = WitnessInput {
+        capture,
+        capture_sha256: CaptureSha256::of(bytes),
+        sources: &sources,
+        derived: &derived,
+        freshness: freshest.map(|bundle| bundle.checkpoint().to_owned()),
+        identity: identity(),
+    };
+    let (statement, witness) = statement(&input).map_err(failed)?;
+    let payload = statement.encode().map_err(|error| Failure::from_error(ExitCode::NoVerdict, "statement", &error))?;
+    let main = statement.subject.first().map(|subject| subject.name.clone()).unwrap_or_default();
+    Ok(Resolved { witness, main, payload })
+}
+
+fn identity() -> ResolverIdentity {
+    let own = std::env::current_exe().ok().and_then(|path| std::fs::read(path).ok());
+    ResolverIdentity { version: env!("CARGO_PKG_VERSION").to_owned(), sha256: own.map(|bytes| FileSha256::of(&bytes).hex()) }
+}
+
+fn sign(payload: &[u8], key: &Path, log: &Path, log_key: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let key = SigningKey::load(key).map_err(|error| {
+        Failure::from_error(ExitCode::NoVerdict, "signing key", &error).hint("make one: symbol-bundle key generate -o site")
+    })?;
+    let mut log = SiteLog::open(log, log_key).map_err(|error| {
+        Failure::from_error(ExitCode::NoVerdict, "site log", &error).hint("make one: symbol-bundle log init --log DIR --origin ORIGIN")
+    })?;
+    sign_and_log(PAYLOAD_TYPE_IN_TOTO, payload, &key, &mut log)
+        .map_err(|error| Failure::from_error(ExitCode::NoVerdict, "signing and logging", &error))
+}
+
+fn write(cli: &Cli, store: &Store, capture: &[u8], resolved: &Resolved, trace: &[u8]) -> Result<(), Failure> {
+    let overwrite = if cli.force { Overwrite::Replace } else { Overwrite::Refuse };
+    write_atomic(&capture_beside(&cli.output_file), capture, overwrite)?;
+    let kept = store.captures().join("sha256");
+    let stored = std::fs::create_dir_all(&kept)
+        .map_err(|error| Failure::io("create", &kept, &error))
+        .and_then(|()| write_atomic(&kept.join(CaptureSha256::of(capture).hex()), capture, Overwrite::Refuse));
+    if stored.is_err() {
+        note("trace-resolve: the store cannot be written; the capture is kept beside the trace only");
+    }
+    if let Some(events) = &cli.events {
+        let dsse = cli.key.is_some().then(|| format!("dsse:{}", pae_digest(PAYLOAD_TYPE_IN_TOTO, &resolved.payload)));
+        let event = capture_event(&resolved.witness, &resolved.main, dsse);
+        let line = serde_json::to_string(&event)
+            .map_err(|error| Failure::new(ExitCode::NoVerdict, format_args!("event cannot be encoded: {error}")))?;
+        write_atomic(events, format!("{line}\n").as_bytes(), overwrite)?;
+    }
+    write_atomic(&cli.output_file, trace, overwrite)
+}
+
+fn report(cli: &Cli, witness: &MicroWitness, signed: bool) {
+    let coverage = &witness.coverage;
+    if cli.output.json {
+        print_json(&serde_json::json!({
+            "trace": cli.output_file.display().to_string(),
+            "traceId": witness.trace_id,
+            "signed": signed,
+            "coverage": coverage,
+            "coveragePercent": coverage.percent(),
+            "stacks": witness.stacks.len(),
+            "bundles": witness.symbolization.bundles,
+            "unmatched": witness.modules.iter().filter_map(|module| {
+                module.unmatched_reason.as_ref().map(|reason| serde_json::json!({"path": module.path, "reason": reason}))
+            }).collect::<Vec<_>>(),
+        }));
+        return;
+    }
+    print(&format!(
+        "{}  {} stacks, {} of {} frames resolved ({} %), {} heuristic, {}",
+        cli.output_file.display(),
+        witness.stacks.len(),
+        coverage.frames_resolved,
+        coverage.frames_total,
+        coverage.percent(),
+        coverage.frames_heuristic,
+        if signed { "signed and logged" } else { "unsigned" }
+    ));
+    for module in &witness.modules {
+        if let Some(reason) = &module.unmatched_reason {
+            note(&format!("trace-resolve: no symbols for {}: {reason}", sealtrace_console::escape(&module.path)));
+        }
+    }
+    if !coverage.reaches(90) {
+        note("trace-resolve: coverage is below 90 %; give bundles that hold the modules above with more --bundle");
+    }
+}

@@ -1,0 +1,50 @@
+//! The verdict on one trace: its signature and log entry, itself, its capture, and every bundle it rests on.
+
+use sealtrace_bundle::VerifiedBundle;
+use sealtrace_case::{Bundles, OpenTrace, Signature, check_witness, open_trace};
+use sealtrace_console::{ExitCode, Failure};
+use sealtrace_trace::Capture;
+use sealtrace_verdict::{Assurance, Verdict};
+
+/// A trace with its verdict and what the verdict rests on.
+pub(crate) struct Judged {
+    pub(crate) trace: OpenTrace,
+    pub(crate) capture: Capture,
+    pub(crate) capture_bytes: Vec<u8>,
+    /// The bundles whose verdict is verified, by digest.
+    pub(crate) bundles: Vec<VerifiedBundle>,
+    pub(crate) verdict: Verdict,
+}
+
+/// Judges a trace. `find_capture` gives the bytes with the digest that the witness names.
+pub(crate) fn judge(
+    bytes: &[u8],
+    world: &Bundles<'_>,
+    find_capture: impl FnOnce(&OpenTrace) -> Result<Vec<u8>, Failure>,
+) -> Result<Judged, Failure> {
+    let mut trace = open_trace(bytes, Some(world.trust))?;
+    let capture_bytes = find_capture(&trace)?;
+    let capture = Capture::parse(&capture_bytes).map_err(|error| Failure::from_error(ExitCode::Malformed, "capture", &error))?;
+    let mut checks = std::mem::take(&mut trace.checks);
+    if matches!(trace.signature, Signature::Unsigned) {
+        checks.undecided("dsse-signature", "the statement is unsigned: nobody vouches for it");
+    }
+    checks.compare("capture-digest", &trace.witness.capture_ref.sha256.hex(), &Capture::digest(&capture_bytes).hex());
+    check_witness(&trace.statement, &trace.witness, Some(&capture), &mut checks);
+    let mut assurance = if matches!(trace.signature, Signature::Verified(_)) { Assurance::LoggedLocally } else { Assurance::None };
+    let mut bundles = Vec::new();
+    for digest in &trace.witness.symbolization.bundles {
+        let prefix = format!("bundle-{}/", digest.hex().chars().take(12).collect::<String>());
+        match world.graph.manifests().contains_key(digest) {
+            true => {
+                let opened = world.open(digest)?;
+                checks.absorb(&prefix, &opened.verdict);
+                assurance = assurance.min(opened.verdict.assurance());
+                bundles.extend(opened.verified);
+            }
+            false => checks.undecided(&format!("{prefix}present"), "the symbol bundle is not here: import it, or audit the evidence archive"),
+        }
+    }
+    let verdict = checks.conclude(assurance);
+    Ok(Judged { trace, capture, capture_bytes, bundles, verdict })
+}

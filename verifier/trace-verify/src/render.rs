@@ -1,0 +1,88 @@
+//! Verdicts for people, in five lines: what, who signed, when logged, what is covered, what was checked.
+
+use std::path::Path;
+
+use sealtrace_bundle::{LogPosition, VerifiedBundle};
+use sealtrace_case::Signature;
+use sealtrace_console::{escape, print};
+use sealtrace_digest::BlobDigest;
+use sealtrace_verdict::{Assurance, Conclusion, Outcome, Verdict};
+
+use crate::judge::Judged;
+
+/// A symbol bundle's verdict.
+pub(crate) fn bundle(digest: &BlobDigest, verdict: &Verdict, verified: Option<&VerifiedBundle>) {
+    let name = verified.map(|bundle| format!("{}:{}  ", bundle.name(), bundle.version())).unwrap_or_default();
+    print(&format!("{}  symbol bundle {name}{digest}", word(verdict.conclusion())));
+    if let Some(bundle) = verified {
+        print(&format!("signed by  {}", bundle.signer()));
+        print(&logged(bundle.log(), verdict.assurance()));
+        let coverage = |field: fn(&sealtrace_symbols::Coverage) -> u64| bundle.index().modules.iter().map(|m| field(&m.coverage)).sum::<u64>();
+        print(&format!(
+            "covers     {} modules, {} functions, {} lines, {} unwind entries",
+            bundle.index().modules.len(),
+            coverage(|c| c.functions),
+            coverage(|c| c.lines),
+            coverage(|c| c.unwind)
+        ));
+    }
+    print(&checked(verdict));
+}
+
+/// A trace's verdict.
+pub(crate) fn trace(path: &Path, judged: &Judged, verdict: &Verdict) {
+    let witness = &judged.trace.witness;
+    print(&format!("{}  trace {} {}", word(verdict.conclusion()), witness.trace_id, escape(&path.display().to_string())));
+    match &judged.trace.signature {
+        Signature::Verified(statement) => {
+            print(&format!("signed by  {}", statement.signer()));
+            print(&logged(statement.log(), verdict.assurance()));
+        }
+        other => print(&format!("signature  {}", other.word())),
+    }
+    let coverage = &witness.coverage;
+    print(&format!(
+        "covers     {} of {} frames resolved ({} %), {} heuristic, {} stacks, {} symbol bundle(s)",
+        coverage.frames_resolved,
+        coverage.frames_total,
+        coverage.percent(),
+        coverage.frames_heuristic,
+        witness.stacks.len(),
+        witness.symbolization.bundles.len()
+    ));
+    print(&checked(verdict));
+}
+
+fn word(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Verified => "VERIFIED",
+        Conclusion::Rejected => "REJECTED",
+        Conclusion::Malformed => "MALFORMED",
+        Conclusion::Undecided => "UNDECIDED",
+    }
+}
+
+fn logged(log: &LogPosition, assurance: Assurance) -> String {
+    let (origin, index, size) = (log.origin(), log.index().0, log.tree_size().0);
+    let meaning = match assurance {
+        Assurance::None | Assurance::Signed => "not established",
+        Assurance::LoggedLocally => "logged-locally: whoever writes this log could rewrite it",
+        Assurance::CosignedByPeer => "cosigned-by-peer",
+        Assurance::CosignedOutside => "cosigned-outside",
+    };
+    format!("logged     {} entry {index} of {size}, no authenticated time ({meaning})", escape(origin))
+}
+
+/// `17 checks passed, 1 skipped (…)`, or the check that decided.
+fn checked(verdict: &Verdict) -> String {
+    let count = |outcome| verdict.checks().iter().filter(|check| check.outcome == outcome).count();
+    let (pass, fail, skipped) = (count(Outcome::Pass), count(Outcome::Fail), count(Outcome::Skipped));
+    let mut line = format!("checked    {pass} passed, {fail} failed, {skipped} skipped");
+    if let Some(check) = verdict.decisive() {
+        line += &format!("; {}: {}", check.id, escape(check.reason.as_deref().unwrap_or("no reason given")));
+        if let (Some(expected), Some(found)) = (&check.expected, &check.found) {
+            line += &format!(" (expected {}, found {})", escape(expected), escape(found));
+        }
+    }
+    line
+}

@@ -1,0 +1,206 @@
+//! `trusted_root.json`, Sigstore's format, as far as logs go.
+
+use std::collections::BTreeMap;
+
+use sealtrace_envelope::{KEY_DETAILS_P256, KeyError, PublicKey, decode_base64, encode_base64};
+use sealtrace_json::JsonError;
+use sealtrace_tlog::{LogKey, Origin, OriginError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The media type every reader asks for.
+pub const TRUSTED_ROOT_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
+/// The most bytes of a trusted root (ours).
+const MAX_ROOT_BYTES: usize = 4 << 20;
+/// The most logs of a trusted root (ours).
+const MAX_LOGS: usize = 256;
+/// What we write: without authenticated time a window has no start (notes/trust).
+const VALID_FROM: &str = "1970-01-01T00:00:00Z";
+const HASH_ALGORITHM: &str = "SHA2_256";
+const SCHEME: &str = "https://";
+
+/// A log that is trusted, and its key's validity window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrustedLog {
+    /// Name and key.
+    pub log: LogKey,
+    /// Start of the key's validity, RFC 3339 as written.
+    pub valid_from: String,
+    /// End of it; open when absent.
+    pub valid_until: Option<String>,
+}
+
+impl TrustedLog {
+    /// A log whose key has no validity window.
+    pub fn new(log: LogKey) -> Self {
+        Self { log, valid_from: VALID_FROM.to_owned(), valid_until: None }
+    }
+
+    /// Whether the window limits nothing.
+    pub fn is_unlimited(&self) -> bool {
+        self.valid_from == VALID_FROM && self.valid_until.is_none()
+    }
+}
+
+/// Why bytes are no trusted root of ours.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustedRootError {
+    /// Not strict JSON of the right shape, or too large.
+    #[error("not a trusted root: {0}")]
+    Json(JsonError),
+    /// A field that has one allowed value has another.
+    #[error("trusted root {what}: expected {expected}, found {found}")]
+    Field {
+        /// Which field.
+        what: &'static str,
+        /// The one allowed value.
+        expected: String,
+        /// The value found.
+        found: String,
+    },
+    /// A log key that is no P-256 key.
+    #[error("trusted root log key: {0}")]
+    Key(#[from] KeyError),
+    /// A log name that is none.
+    #[error("trusted root baseUrl: {0}")]
+    Origin(#[from] OriginError),
+    /// Two logs of one name.
+    #[error("trusted root names the log {origin} twice")]
+    TwoLogs {
+        /// The name.
+        origin: String,
+    },
+    /// Certificates, CT logs or time stamp authorities, which this release does not evaluate.
+    #[error("trusted root holds {what}, which this release does not support")]
+    Unsupported {
+        /// What.
+        what: &'static str,
+    },
+}
+
+/// Parses a trusted root: logs with P-256 keys; the other lists must be present and empty.
+///
+/// # Errors
+/// [`TrustedRootError`]
+pub fn parse_trusted_root(bytes: &[u8]) -> Result<Vec<TrustedLog>, TrustedRootError> {
+    let root: Root = sealtrace_json::parse(bytes, MAX_ROOT_BYTES).map_err(TrustedRootError::Json)?;
+    require("mediaType", TRUSTED_ROOT_MEDIA_TYPE, &root.media_type)?;
+    let lists = [
+        ("certificate authorities", &root.certificate_authorities),
+        ("CT logs", &root.ctlogs),
+        ("time stamp authorities", &root.timestamp_authorities),
+    ];
+    for (what, list) in lists {
+        if !list.is_empty() {
+            return Err(TrustedRootError::Unsupported { what });
+        }
+    }
+    if root.tlogs.len() > MAX_LOGS {
+        return Err(TrustedRootError::Unsupported { what: "more than 256 logs" });
+    }
+    let mut logs = BTreeMap::new();
+    for entry in root.tlogs {
+        let log = parse_log(entry)?;
+        let origin = log.log.origin.clone();
+        if logs.insert(origin.clone(), log).is_some() {
+            return Err(TrustedRootError::TwoLogs { origin: origin.as_str().to_owned() });
+        }
+    }
+    Ok(logs.into_values().collect())
+}
+
+/// The canonical trusted root of these logs, ordered by name, with every field the foreign verifiers need.
+///
+/// # Errors
+/// [`TrustedRootError::Json`]
+pub fn trusted_root_json(logs: &[TrustedLog]) -> Result<Vec<u8>, TrustedRootError> {
+    let mut tlogs: Vec<&TrustedLog> = logs.iter().collect();
+    tlogs.sort_by(|a, b| a.log.origin.cmp(&b.log.origin));
+    let root = Root {
+        media_type: TRUSTED_ROOT_MEDIA_TYPE.to_owned(),
+        tlogs: tlogs.into_iter().map(wire_log).collect(),
+        certificate_authorities: Vec::new(),
+        ctlogs: Vec::new(),
+        timestamp_authorities: Vec::new(),
+    };
+    sealtrace_json::canonical(&root).map_err(TrustedRootError::Json)
+}
+
+fn parse_log(entry: WireLog) -> Result<TrustedLog, TrustedRootError> {
+    require("hashAlgorithm", HASH_ALGORITHM, &entry.hash_algorithm)?;
+    require("keyDetails", KEY_DETAILS_P256, &entry.public_key.key_details)?;
+    let base_url = || TrustedRootError::Field { what: "baseUrl", expected: "https://<origin>".to_owned(), found: excerpt(&entry.base_url) };
+    let origin = Origin::parse(entry.base_url.strip_prefix(SCHEME).ok_or_else(base_url)?)?;
+    let spki = decode_base64(&entry.public_key.raw_bytes)
+        .map_err(|error| TrustedRootError::Field { what: "rawBytes", expected: "base64".to_owned(), found: error.to_string() })?;
+    let log = LogKey { origin, key: PublicKey::parse_der(&spki)? };
+    require("logId", &encode_base64(&log.key_id()), &entry.log_id.key_id)?;
+    let window = entry.public_key.valid_for;
+    Ok(TrustedLog { log, valid_from: window.start, valid_until: window.end })
+}
+
+fn wire_log(log: &TrustedLog) -> WireLog {
+    WireLog {
+        base_url: format!("{SCHEME}{}", log.log.origin),
+        hash_algorithm: HASH_ALGORITHM.to_owned(),
+        public_key: WireKey {
+            raw_bytes: encode_base64(log.log.key.spki()),
+            key_details: KEY_DETAILS_P256.to_owned(),
+            valid_for: Window { start: log.valid_from.clone(), end: log.valid_until.clone() },
+        },
+        log_id: LogId { key_id: encode_base64(&log.log.key_id()) },
+    }
+}
+
+fn require(what: &'static str, expected: &str, found: &str) -> Result<(), TrustedRootError> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(TrustedRootError::Field { what, expected: expected.to_owned(), found: excerpt(found) })
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(120).collect()
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Root {
+    media_type: String,
+    tlogs: Vec<WireLog>,
+    certificate_authorities: Vec<Value>,
+    ctlogs: Vec<Value>,
+    timestamp_authorities: Vec<Value>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireLog {
+    base_url: String,
+    hash_algorithm: String,
+    public_key: WireKey,
+    log_id: LogId,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WireKey {
+    raw_bytes: String,
+    key_details: String,
+    valid_for: Window,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Window {
+    start: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    end: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct LogId {
+    key_id: String,
+}

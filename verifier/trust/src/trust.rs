@@ -1,0 +1,222 @@
+//! A trust folder as a value: what it holds, looked up by key.
+
+use std::collections::BTreeMap;
+
+use sealtrace_digest::KeyId;
+use sealtrace_envelope::{KeyError, PublicKey};
+use sealtrace_tlog::LogKey;
+
+use crate::root::{TrustedLog, TrustedRootError, parse_trusted_root, trusted_root_json};
+
+/// The file that names the logs.
+pub const TRUSTED_ROOT_FILE: &str = "trusted_root.json";
+const KEYS: &str = "keys/";
+const PEM: &str = ".pem";
+
+/// The trusted logs and signers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    logs: Vec<TrustedLog>,
+    signers: BTreeMap<KeyId, PublicKey>,
+}
+
+/// What to read aloud when two people compare keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fingerprint {
+    /// A key that may sign.
+    Signer {
+        /// SHA-256 of its SPKI.
+        key: KeyId,
+    },
+    /// A log that may log.
+    Log {
+        /// Its name.
+        origin: String,
+        /// SHA-256 of its key's SPKI.
+        key: KeyId,
+    },
+}
+
+impl std::fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Signer { key } => write!(f, "signer SHA256:{}", key.hex()),
+            Self::Log { origin, key } => write!(f, "log    SHA256:{} {origin}", key.hex()),
+        }
+    }
+}
+
+/// Why files make no trust folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// No `trusted_root.json`.
+    #[error("trust folder has no {TRUSTED_ROOT_FILE}")]
+    NoRoot,
+    /// The trusted root is malformed.
+    #[error("{TRUSTED_ROOT_FILE}: {0}")]
+    Root(#[from] TrustedRootError),
+    /// A file that does not belong there.
+    #[error("trust folder holds {path:?}; expected {TRUSTED_ROOT_FILE} and keys/<SHA-256 of the SPKI>.pem")]
+    Unexpected {
+        /// Its path.
+        path: String,
+    },
+    /// One path twice.
+    #[error("trust folder lists {path:?} twice")]
+    Twice {
+        /// The path.
+        path: String,
+    },
+    /// A key file that holds no key.
+    #[error("{path}: {source}")]
+    Key {
+        /// Its path.
+        path: String,
+        /// Why.
+        source: KeyError,
+    },
+    /// A key file whose name is not its key's hash.
+    #[error("{path} holds the key {found}; the file name must be the key's SHA-256")]
+    KeyName {
+        /// Its path.
+        path: String,
+        /// The key's hash.
+        found: String,
+    },
+    /// Two folders give one log name different keys.
+    #[error("the log {origin} is trusted with key {held}, and key {offered} is offered for it")]
+    LogKeyConflict {
+        /// The log.
+        origin: String,
+        /// The key held.
+        held: String,
+        /// The key offered.
+        offered: String,
+    },
+}
+
+/// The path of a signer's file in a trust folder.
+pub fn key_file_name(key: KeyId) -> String {
+    format!("{KEYS}{}{PEM}", key.hex())
+}
+
+impl Trust {
+    /// Reads a trust folder's files, given as paths relative to it (`/` separated) with their bytes.
+    ///
+    /// # Errors
+    /// [`TrustError`]
+    pub fn parse(files: &[(String, Vec<u8>)]) -> Result<Self, TrustError> {
+        let mut trust = Self::default();
+        let mut root = None;
+        for (path, bytes) in files {
+            if path == TRUSTED_ROOT_FILE {
+                if root.replace(bytes).is_some() {
+                    return Err(TrustError::Twice { path: path.clone() });
+                }
+                continue;
+            }
+            let name = path.strip_prefix(KEYS).and_then(|name| name.strip_suffix(PEM)).filter(|name| !name.contains('/'));
+            let Some(name) = name else {
+                return Err(TrustError::Unexpected { path: path.clone() });
+            };
+            let key = PublicKey::parse_pem(bytes).map_err(|source| TrustError::Key { path: path.clone(), source })?;
+            if key.key_id().hex() != name {
+                return Err(TrustError::KeyName { path: path.clone(), found: key.key_id().hex() });
+            }
+            if trust.signers.insert(key.key_id(), key).is_some() {
+                return Err(TrustError::Twice { path: path.clone() });
+            }
+        }
+        trust.logs = parse_trusted_root(root.ok_or(TrustError::NoRoot)?)?;
+        Ok(trust)
+    }
+
+    /// The folder's files, canonical, in order of path.
+    ///
+    /// # Errors
+    /// [`TrustError::Root`], [`TrustError::Key`].
+    pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, TrustError> {
+        let mut files = Vec::new();
+        for (id, key) in &self.signers {
+            let path = key_file_name(*id);
+            let pem = key.to_pem().map_err(|source| TrustError::Key { path: path.clone(), source })?;
+            files.push((path, pem.into_bytes()));
+        }
+        files.push((TRUSTED_ROOT_FILE.to_owned(), trusted_root_json(&self.logs)?));
+        Ok(files)
+    }
+
+    /// Trusts a signer as well.
+    pub fn add_signer(&mut self, key: PublicKey) {
+        self.signers.insert(key.key_id(), key);
+    }
+
+    /// Trusts a log as well.
+    ///
+    /// # Errors
+    /// [`TrustError::LogKeyConflict`] when the log is known with another key.
+    pub fn add_log(&mut self, log: TrustedLog) -> Result<(), TrustError> {
+        if let Some(held) = self.logs.iter().find(|held| held.log.origin == log.log.origin) {
+            if held.log.key == log.log.key {
+                return Ok(());
+            }
+            return Err(TrustError::LogKeyConflict {
+                origin: log.log.origin.as_str().to_owned(),
+                held: held.log.key.key_id().hex(),
+                offered: log.log.key.key_id().hex(),
+            });
+        }
+        self.logs.push(log);
+        self.logs.sort_by(|a, b| a.log.origin.cmp(&b.log.origin));
+        Ok(())
+    }
+
+    /// Trusts everything that `other` trusts as well.
+    ///
+    /// # Errors
+    /// [`TrustError::LogKeyConflict`]
+    pub fn merge(&mut self, other: &Self) -> Result<(), TrustError> {
+        for key in other.signers.values() {
+            self.add_signer(key.clone());
+        }
+        other.logs.iter().try_for_each(|log| self.add_log(log.clone()))
+    }
+
+    /// The signer with this key id.
+    pub fn signer(&self, key: KeyId) -> Option<&PublicKey> {
+        self.signers.get(&key)
+    }
+
+    /// The log with this `logId.keyId`.
+    pub fn log_by_key_id(&self, key_id: &[u8; 32]) -> Option<&TrustedLog> {
+        self.logs.iter().find(|log| log.log.key_id() == *key_id)
+    }
+
+    /// The log of this name.
+    pub fn log_by_origin(&self, origin: &str) -> Option<&LogKey> {
+        self.logs.iter().map(|log| &log.log).find(|log| log.origin.as_str() == origin)
+    }
+
+    /// Every signer, in order of key id.
+    pub fn signers(&self) -> impl Iterator<Item = &PublicKey> {
+        self.signers.values()
+    }
+
+    /// Every log, in order of name.
+    pub fn logs(&self) -> &[TrustedLog] {
+        &self.logs
+    }
+
+    /// Whether nothing is trusted.
+    pub fn is_empty(&self) -> bool {
+        self.logs.is_empty() && self.signers.is_empty()
+    }
+
+    /// What to print and compare out of band: signers, then logs.
+    pub fn fingerprints(&self) -> Vec<Fingerprint> {
+        let signers = self.signers.keys().map(|&key| Fingerprint::Signer { key });
+        let logs = self.logs.iter().map(|log| Fingerprint::Log { origin: log.log.origin.as_str().to_owned(), key: log.log.key.key_id() });
+        signers.chain(logs).collect()
+    }
+}

@@ -42,12 +42,12 @@ impl Cli {
             Command::Build(args) => args.output.json,
             Command::Inspect(args) => args.output.json,
             Command::Index(args) => args.output.json,
-            Command::Key(args) => args.output.json,
+            Command::Key(args) => args.json(),
             Command::Sign(args) => args.output.json,
-            Command::Log(args) => args.output.json,
+            Command::Log(args) => args.json(),
             Command::Export(args) => args.output.json,
             Command::Import(args) => args.output.json,
-            Command::Trust(args) => args.output.json,
+            Command::Trust(args) => args.json(),
         }
     }
 

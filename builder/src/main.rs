@@ -1,7 +1,10 @@
 //! `symbol-bundle`: collects, seals, logs, exports and imports symbol bundles.
+mod attach;
 mod cli;
+mod collect;
 mod commands;
 mod layout_dir;
+mod progress;
 mod symbolize;
 mod transfer;
 

@@ -28,10 +28,8 @@ pub(crate) struct FileKey {
     /// `major:minor`, hex.
     pub(crate) device: String,
     pub(crate) inode: u64,
-    /// Path as the target sees it, without ` (deleted)`.
+    /// Path as the target sees it, without ` (deleted)`: a file that is deleted while it is watched stays the same file.
     pub(crate) path: PathBuf,
-    /// The file has no name any more.
-    pub(crate) deleted: bool,
 }
 
 /// What backs a map.
@@ -116,7 +114,7 @@ fn backing(name: &[u8], device: String, inode: u64) -> Backing {
         _ => {
             let whole = name.strip_suffix(b" (deleted)");
             let path = PathBuf::from(OsString::from_vec(unescape(whole.unwrap_or(name))));
-            Backing::File(FileKey { device, inode, path, deleted: whole.is_some() })
+            Backing::File(FileKey { device, inode, path })
         }
     }
 }
@@ -152,12 +150,10 @@ mod tests {
     #[test]
     fn every_kind_of_line_is_told_apart() {
         let maps = parse(TEXT).unwrap();
-        let file = |path: &str, deleted| {
-            Backing::File(FileKey { device: "fe:00".into(), inode: 247_741, path: path.into(), deleted })
-        };
+        let file = |path: &str| Backing::File(FileKey { device: "fe:00".into(), inode: 247_741, path: path.into() });
         let expected = [
-            file("/usr/bin/sed", false),
-            file("/tmp/a\nb", true),
+            file("/usr/bin/sed"),
+            file("/tmp/a\nb"),
             Backing::Anonymous,
             Backing::Anonymous,
             Backing::Special,

@@ -120,8 +120,7 @@ impl Tracer {
                         found = true;
                     }
                     // Gone since it was listed, or a main thread that has exited while others run.
-                    Err(error) if error.raw_os_error() == Some(libc::ESRCH) => {}
-                    Err(_) if !self.threads.is_empty() => {}
+                    Err(error) if error.raw_os_error() == Some(libc::ESRCH) || self.is_dead(tid) => {}
                     Err(source) => return Err(TraceError::Refused { pid: self.pid, source }),
                 }
             }
@@ -141,6 +140,32 @@ impl Tracer {
             Err(source) => return Err(TraceError::Threads { pid: self.pid, source }),
         };
         Ok(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect())
+    }
+
+    fn is_dead(&self, tid: Tid) -> bool {
+        let state = crate::process::state(&format!("/proc/{}/task/{tid}/stat", self.pid));
+        matches!(state, None | Some('Z' | 'X'))
+    }
+
+    /// Waits until the process, held before its first exec, has executed; `visit` sees it at its first instruction. False: it ended instead.
+    pub(crate) fn until_executed(&mut self, visit: &mut dyn FnMut(Tid) -> bool) -> (bool, Round) {
+        let mut round = Round::default();
+        while !self.threads.is_empty() && !self.stop_asked {
+            while let Some((tid, event)) = self.poll() {
+                if event == Event::Exec {
+                    round.asked = 1;
+                    round.stopped = u64::from(visit(tid));
+                }
+                self.answer(tid, event);
+                if self.take_executed() {
+                    return (true, round);
+                }
+            }
+            if !self.threads.is_empty() {
+                self.wait(STOP_TIMEOUT);
+            }
+        }
+        (false, round)
     }
 
     /// Stops every thread once and hands each to `visit`, which must not let it run.

@@ -1,15 +1,73 @@
-//! `symbol-bundle key`.
+//! `symbol-bundle key`: signing keys.
 
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use sealtrace_console::{ExitCode, Outcome, OutputArgs, escape, print, print_json};
+use sealtrace_signer::{SigningKey, SigningKeyError, create_public_key_file};
+
+use crate::attach::key_failure;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct KeyArgs {
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum KeyCommand {
+    /// Make an ECDSA P-256 key: K.key (private, mode 0600) and K.pub
+    Generate(GenerateArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct GenerateArgs {
+    /// Where: K.key and K.pub are written, nothing is overwritten
+    #[arg(short, long, value_name = "K")]
+    output: PathBuf,
     #[command(flatten)]
-    pub(crate) output: OutputArgs,
+    report: OutputArgs,
+}
+
+impl KeyArgs {
+    /// Whether `--json` was given.
+    pub(crate) fn json(&self) -> bool {
+        let KeyCommand::Generate(args) = &self.command;
+        args.report.json
+    }
 }
 
 /// Runs the command.
-pub(crate) fn run(_args: &KeyArgs) -> Outcome {
-    Err(Failure::new(ExitCode::NoVerdict, "not there yet"))
+pub(crate) fn run(args: &KeyArgs) -> Outcome {
+    let KeyCommand::Generate(args) = &args.command;
+    let (private, public) = (with_ending(&args.output, ".key"), with_ending(&args.output, ".pub"));
+    let key = create(&private, &public).map_err(|error| key_failure(&error))?;
+    if args.report.json {
+        print_json(&serde_json::json!({ "keyId": key.key_id(), "privateKey": private, "publicKey": public }));
+    } else {
+        print(&format!("private key {} (keep it, mode 0600)", escape(&private.display().to_string())));
+        print(&format!("public key  {}", escape(&public.display().to_string())));
+        print(&format!("key id      {}", key.key_id()));
+    }
+    Ok(ExitCode::Done)
+}
+
+fn create(private: &Path, public: &Path) -> Result<SigningKey, SigningKeyError> {
+    if std::fs::symlink_metadata(public).is_ok() {
+        return Err(SigningKeyError::Exists { path: public.to_owned() });
+    }
+    let key = SigningKey::generate()?;
+    key.create_file(private)?;
+    create_public_key_file(public, key.public_key()).inspect_err(|_cause| {
+        // This run made the private key a moment ago, and nobody has its public half.
+        drop(std::fs::remove_file(private));
+    })?;
+    Ok(key)
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    PathBuf::from(name)
 }

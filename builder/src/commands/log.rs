@@ -1,15 +1,161 @@
-//! `symbol-bundle log`.
+//! `symbol-bundle log`: a transparency log on disk, and logging signed bundles in it.
 
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs};
+use std::path::{Path, PathBuf};
+
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, print_json};
+use sealtrace_signer::{SigningKey, SigningKeyError};
+use sealtrace_site_log::{LOG_KEY_FILE, LogReader, SiteLog, SiteLogError};
+use sealtrace_tlog::Origin;
+
+use crate::attach::{TrustFolder, log_failure, log_layout};
+use crate::layout_dir::LayoutDir;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArgs {
+    #[command(subcommand)]
+    command: LogCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum LogCommand {
+    /// Make an empty log with its own key
+    Init(InitArgs),
+    /// Log a signed bundle; attach its proof and tile fragment
+    Append(AppendArgs),
+    /// Print the current checkpoint
+    Checkpoint(CheckpointArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct InitArgs {
+    /// The log's folder
+    #[arg(value_name = "DIR", required_unless_present = "log", conflicts_with = "log")]
+    folder: Option<PathBuf>,
+    /// The log's folder
+    #[arg(long, value_name = "DIR")]
+    log: Option<PathBuf>,
+    /// The log's name: a host name and path that nobody else uses, without scheme, e.g. example.org/site-log
+    #[arg(long, value_name = "NAME")]
+    origin: String,
+    /// The log's key, kept where it is [default: a new one, DIR/log.key]
+    #[arg(long, value_name = "K.key")]
+    key: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) output: OutputArgs,
+    output: OutputArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct AppendArgs {
+    /// The signed bundle's OCI layout
+    #[arg(value_name = "LAYOUT")]
+    layout: PathBuf,
+    /// The log's folder
+    #[arg(long, value_name = "DIR")]
+    log: PathBuf,
+    /// The log's key, when `log init --key` named one
+    #[arg(long, value_name = "K.key")]
+    log_key: Option<PathBuf>,
+    /// The trust folder that holds the signer's key, to extend by the log [default: LAYOUT-trust]
+    #[arg(long, value_name = "FOLDER")]
+    trust: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckpointArgs {
+    /// The log's folder
+    #[arg(long, value_name = "DIR")]
+    log: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl LogArgs {
+    /// Whether `--json` was given.
+    pub(crate) fn json(&self) -> bool {
+        match &self.command {
+            LogCommand::Init(args) => args.output.json,
+            LogCommand::Append(args) => args.output.json,
+            LogCommand::Checkpoint(args) => args.output.json,
+        }
+    }
 }
 
 /// Runs the command.
-pub(crate) fn run(_args: &LogArgs) -> Outcome {
-    Err(Failure::new(ExitCode::NoVerdict, "not there yet"))
+pub(crate) fn run(args: &LogArgs) -> Outcome {
+    match &args.command {
+        LogCommand::Init(args) => init(args),
+        LogCommand::Append(args) => append(args),
+        LogCommand::Checkpoint(args) => checkpoint(args),
+    }
+}
+
+fn init(args: &InitArgs) -> Outcome {
+    let Some(folder) = args.folder.as_ref().or(args.log.as_ref()) else {
+        return Err(Failure::new(ExitCode::NoVerdict, "no folder for the log").hint("symbol-bundle log init DIR --origin NAME"));
+    };
+    let origin = Origin::parse(&args.origin).map_err(|error| {
+        Failure::new(ExitCode::NoVerdict, error).hint("name it like a host and a path: --origin example.org/site-log")
+    })?;
+    let log = make(folder, &origin, args.key.as_deref()).map_err(|error| log_failure(&error))?;
+    let key = &log.reader().log().key;
+    if args.output.json {
+        print_json(&serde_json::json!({ "origin": origin.as_str(), "keyId": key.key_id(), "log": folder }));
+    } else {
+        print(&format!("log    {} in {}", origin, escape(&folder.display().to_string())));
+        print(&format!("key id {}", key.key_id()));
+    }
+    Ok(ExitCode::Done)
+}
+
+/// Makes the log; a key that an earlier, killed `init` left in the folder is used again.
+fn make(folder: &Path, origin: &Origin, key: Option<&Path>) -> Result<SiteLog, SiteLogError> {
+    if let Some(path) = key {
+        return SiteLog::init(folder, origin, SigningKey::load(path)?);
+    }
+    if LogReader::open(folder).is_ok() {
+        return Err(SiteLogError::Exists { path: folder.to_owned() });
+    }
+    let path = folder.join(LOG_KEY_FILE);
+    let there = std::fs::symlink_metadata(&path).is_ok();
+    let key = if there { SigningKey::load(&path)? } else { SigningKey::generate()? };
+    let log = SiteLog::init(folder, origin, key.clone())?;
+    if !there {
+        key.create_file(&path).map_err(|error: SigningKeyError| SiteLogError::from(error))?;
+    }
+    Ok(log)
+}
+
+fn append(args: &AppendArgs) -> Outcome {
+    let layout = LayoutDir::open(&args.layout)?;
+    let folder = TrustFolder::beside(&args.layout, args.trust.as_deref());
+    let logged = log_layout(&layout, &args.log, args.log_key.as_deref(), &folder)?;
+    let (bundle, log) = (&logged.bundle, logged.bundle.log());
+    if args.output.json {
+        print_json(&serde_json::json!({
+            "manifestDigest": bundle.digest(), "origin": log.origin(), "index": log.index().0, "size": log.tree_size().0,
+            "root": log.root().hex(), "signer": bundle.signer(), "trust": folder.path(),
+        }));
+        return Ok(ExitCode::Done);
+    }
+    print(&format!("logged: {}", bundle.digest()));
+    print(&format!("  in {} at index {}, tree size {}", log.origin(), log.index(), log.tree_size()));
+    print(&format!("  signed by key {}", bundle.signer()));
+    print(&format!("  trust folder {}", escape(&folder.path().display().to_string())));
+    Ok(ExitCode::Done)
+}
+
+fn checkpoint(args: &CheckpointArgs) -> Outcome {
+    let log = LogReader::open(&args.log).map_err(|error| log_failure(&error))?;
+    if args.output.json {
+        let tree = log.tree();
+        print_json(&serde_json::json!({
+            "origin": log.log().origin.as_str(), "size": tree.size.0, "root": tree.root.hex(), "checkpoint": log.checkpoint().text(),
+        }));
+    } else {
+        print(log.checkpoint().text().trim_end_matches('\n'));
+    }
+    Ok(ExitCode::Done)
 }

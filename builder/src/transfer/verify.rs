@@ -77,7 +77,9 @@ impl Candidates<'_> {
     fn signature(&self, attached: &[Attachment]) -> Result<(Content, Option<VerifiedStatement>), ImportError> {
         for attachment in attached {
             let content = self.content(attachment)?;
-            if let Some(statement) = open_statement(&content.bytes, self.trust, &mut Checks::new()).filter(|statement| self.is_about_bundle(statement)) {
+            let mut checks = Checks::new();
+            let statement = open_statement(&content.bytes, self.trust, &mut checks);
+            if let Some(statement) = statement.filter(|statement| checks.holds() && self.is_about_bundle(statement)) {
                 return Ok((content, Some(statement)));
             }
         }

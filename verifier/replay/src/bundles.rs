@@ -36,8 +36,7 @@ fn draw_modules(stream: &mut Stream, modules: &[Module]) -> (Vec<Module>, u64) {
 
 /// A row with another identity and file: no capture can name it, so it must not matter.
 fn orphan(stream: &mut Stream, model: &Module) -> Module {
-    let words: Vec<u64> = (0..4).map(|_position| stream.word()).collect();
-    let text: String = words.iter().map(|word| format!("{word:016x}")).collect();
+    let text = format!("{:016x}{:016x}{:016x}", stream.word(), stream.word(), stream.word());
     Module {
         path: format!("orphan/{text}"),
         file_sha256: FileSha256::of(text.as_bytes()),

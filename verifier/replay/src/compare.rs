@@ -1,6 +1,7 @@
 //! Recorded against replayed: frames byte by byte, the rest of the witness field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use sealtrace_trace::MicroWitness;
 use serde::Serialize;
@@ -163,7 +164,7 @@ fn collect(mismatches: &mut Vec<RecordMismatch>, at: &mut String, recorded: &Val
         }
         (Value::Array(one), Value::Array(other)) if one.len() == other.len() && one.iter().chain(other).all(Value::is_object) => {
             for (position, (one, other)) in one.iter().zip(other).enumerate() {
-                at.push_str(&format!("[{position}]"));
+                write!(at, "[{position}]").ok();
                 collect(mismatches, at, one, other);
                 at.truncate(parent);
             }

@@ -14,6 +14,8 @@ mod respell;
 mod run;
 mod seeds;
 mod space;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{FIELD_FRAME_INDEX, FIELD_MISSING, FIELD_NONDETERMINISTIC, Mismatch, RecordMismatch};
 pub use engine::{ReplayError, ReplayInput, check_rules, replay, replay_timed};

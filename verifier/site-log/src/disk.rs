@@ -12,12 +12,14 @@ use crate::error::SiteLogError;
 
 /// The most bytes of a file of the log: an entry bundle of 256 entries of 65,535 bytes.
 const MAX_FILE_BYTES: u64 = 256 * (65_535 + 2);
+/// The file that the writer locks.
+pub(crate) const LOCK_FILE: &str = "lock";
 /// How often a busy lock is asked for again.
 const LOCK_ATTEMPTS: u32 = 300;
 /// How long between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
-/// The ending of files being written; removed when the log is opened for writing.
-const TEMPORARY: &str = ".tmp";
+/// The ending of files being written; the next write of the same file replaces it.
+pub(crate) const TEMPORARY: &str = ".tmp";
 
 /// Replaces a file: temporary file beside it, fsync, rename, fsync of the folder.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), SiteLogError> {
@@ -109,7 +111,7 @@ pub(crate) struct Lock {
 impl Lock {
     /// Waits up to 30 s for the lock of the log in `folder`.
     pub(crate) fn take(folder: &Path) -> Result<Self, SiteLogError> {
-        let path = folder.join("lock");
+        let path = folder.join(LOCK_FILE);
         let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(&path);
         let file = opened.map_err(|error| SiteLogError::io("open", &path, error))?;
         for _ in 0..LOCK_ATTEMPTS {

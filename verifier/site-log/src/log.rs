@@ -9,9 +9,9 @@ use sealtrace_tlog::{
     entry_bundle, inclusion_proof, root_of,
 };
 
-use crate::disk::{self, Lock};
+use crate::disk::{self, LOCK_FILE, Lock, TEMPORARY};
 use crate::error::SiteLogError;
-use crate::reader::{CHECKPOINT_FILE, DESCRIPTION_FILE, Description, LOG_KEY_FILE, LogReader};
+use crate::reader::{CHECKPOINT_FILE, CHECKPOINTS, DESCRIPTION_FILE, Description, LOG_KEY_FILE, LogReader};
 
 /// A log open for appending. It holds the lock.
 #[derive(Debug)]
@@ -42,10 +42,10 @@ impl SiteLog {
     /// [`SiteLogError::Exists`] and others.
     pub fn init(folder: &Path, origin: &Origin, key: SigningKey) -> Result<Self, SiteLogError> {
         disk::create_folders(folder)?;
-        if disk::names(folder)?.iter().any(|name| name != LOG_KEY_FILE) {
+        let lock = Lock::take(folder)?;
+        if !is_unused(folder)? {
             return Err(SiteLogError::Exists { path: folder.to_owned() });
         }
-        let lock = Lock::take(folder)?;
         let log = LogKey { origin: origin.clone(), key: key.public_key().clone() };
         let checkpoint = sign_checkpoint(&log, &key, TreeHead { size: TreeSize(0), root: RootHash::empty() })?;
         disk::replace(&folder.join("checkpoints/0"), checkpoint.text().as_bytes())?;
@@ -167,6 +167,14 @@ impl SiteLog {
         }
         Ok(())
     }
+}
+
+/// Whether a folder is empty but for what a killed `init` left: its key, the lock, the checkpoint of the empty log.
+fn is_unused(folder: &Path) -> Result<bool, SiteLogError> {
+    let left = [LOG_KEY_FILE, LOCK_FILE, CHECKPOINT_FILE, CHECKPOINTS];
+    let known = |name: &String| left.contains(&name.as_str()) || name.ends_with(TEMPORARY);
+    let first = |name: &String| name == "0" || name.ends_with(TEMPORARY);
+    Ok(disk::names(folder)?.iter().all(known) && disk::names(&folder.join(CHECKPOINTS))?.iter().all(first))
 }
 
 /// The hash of a full tile: the node above its 256 hashes.

@@ -29,11 +29,11 @@ pub enum SymbolSource {
 /// Binding of an ELF symbol, in the order of the alias rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SymbolBinding {
-    /// STB_GLOBAL (and STB_GNU_UNIQUE)
+    /// `STB_GLOBAL` (and `STB_GNU_UNIQUE`)
     Global,
-    /// STB_WEAK
+    /// `STB_WEAK`
     Weak,
-    /// STB_LOCAL
+    /// `STB_LOCAL`
     Local,
 }
 

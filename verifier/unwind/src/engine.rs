@@ -85,7 +85,7 @@ pub trait Target {
     /// # Errors
     /// [`ReadFault`]
     fn call_site(&mut self, return_address: Place) -> Result<CallSite, ReadFault>;
-    /// Whether the code at `at` is the x86_64 signal trampoline (`mov $15,%rax; syscall`).
+    /// Whether the code at `at` is the `x86_64` signal trampoline (`mov $15,%rax; syscall`).
     ///
     /// # Errors
     /// [`ReadFault`]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Avma(pub u64);
 
-/// An address relative to a module's image base (for ELF: `p_vaddr` of the lowest PT_LOAD, page aligned down).
+/// An address relative to a module's image base (for ELF: `p_vaddr` of the lowest `PT_LOAD`, page aligned down).
 /// Image base + this = what `addr2line` and `readelf` call the address. Written `0x…` in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleRelAddr(pub u64);
@@ -163,7 +163,7 @@ impl Placement {
     }
 }
 
-/// Registers by DWARF number (x86_64: 0 rax, 1 rdx, 2 rcx, 3 rbx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8–15 r8–r15, 16 rip).
+/// Registers by DWARF number (`x86_64`: 0 rax, 1 rdx, 2 rcx, 3 rbx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8–15 r8–r15, 16 rip).
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Registers(pub BTreeMap<u16, Word>);

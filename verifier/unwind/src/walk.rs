@@ -2,8 +2,9 @@
 //!
 //! Invariants that replay rests on: a walk asks the target only through [`Target`], the same questions in the same order for
 //! the same answers; arithmetic never leaves the region it started in; addresses of two regions are never compared. So the
-//! frames, which are places, are the same under every page-aligned placement. (An expression is code: it sees addresses
-//! under the placement and could tell one from another; those that compilers write look at the low bits only.)
+//! frames, which are places, are the same under every page-aligned placement. Only an expression sees addresses under the
+//! placement. Those that compilers write add small numbers and look at low bits, so they cannot tell placements apart whose
+//! regions lie a page or more apart; a hostile one can, and then replay reports the difference.
 //!
 //! A walk ends: the stack pointer grows within each region, except over signal frames, and [`Limits::frames`] bounds those.
 //!
@@ -16,10 +17,10 @@ use crate::machine::{Held, Held16, Machine, initial, pointer, why};
 use crate::row::{CfaRule, RegisterRule};
 use crate::space::{Place, Placement, RegionIndex, Registers, Word};
 
-/// rbx, rbp, r12–r15: a callee keeps them (System V ABI for x86_64, figure 3.4), so an absent rule means *unchanged*.
+/// rbx, rbp, r12–r15: a callee keeps them (System V ABI for `x86_64`, figure 3.4), so an absent rule means *unchanged*.
 const CALLEE_SAVED: [u16; 6] = [3, Registers::FP, 12, 13, 14, 15];
 
-/// `uc_mcontext.gregs` in the `ucontext_t` of x86_64 Linux, which the stack pointer points at when the trampoline runs.
+/// `uc_mcontext.gregs` in the `ucontext_t` of `x86_64` Linux, which the stack pointer points at when the trampoline runs.
 const GREGS_OFFSET: i64 = 40;
 /// DWARF numbers in the order of gregs: r8–r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip.
 const GREGS: [u16; 17] = [8, 9, 10, 11, 12, 13, 14, 15, 5, 4, 6, 3, 1, 0, 2, Registers::SP, Registers::IP];
@@ -36,6 +37,9 @@ struct Caller {
     row: Option<SourcedRow>,
     after_signal: bool,
 }
+
+/// A rule that needs no row.
+type Find<'a> = fn(&mut Walker<'a>) -> Result<Caller, WhyNot>;
 
 /// What a row leads to.
 enum Step {
@@ -64,7 +68,11 @@ struct Walker<'a> {
     failed: Vec<Failed>,
 }
 
-impl Walker<'_> {
+impl<'a> Walker<'a> {
+    /// The rules after CFI, in their order.
+    const FALLBACKS: [(Rule, Find<'a>); 3] =
+        [(Rule::FramePointer, Self::frame_pointer), (Rule::HelperSigreturn, Self::sigreturn), (Rule::HeuristicScan, Self::scan)];
+
     fn run(mut self, registers: &Registers) -> Walk {
         let mut frames = vec![first_frame(registers)];
         let mut lookup = frames.first().and_then(|frame| frame.lookup);
@@ -113,9 +121,7 @@ impl Walker<'_> {
             Ok(step) => return step,
             Err(failed) => self.failed.push(failed),
         }
-        let rules: [(Rule, fn(&mut Self) -> Result<Caller, WhyNot>); 3] =
-            [(Rule::FramePointer, Self::frame_pointer), (Rule::HelperSigreturn, Self::sigreturn), (Rule::HeuristicScan, Self::scan)];
-        for (rule, find) in rules {
+        for (rule, find) in Self::FALLBACKS {
             match find(self) {
                 Ok(caller) => return Step::Caller(Box::new(caller)),
                 Err(reason) => self.failed.push(Failed { rule, reason }),
@@ -207,7 +213,7 @@ impl Walker<'_> {
     }
 
     fn executable(&self, word: Word) -> Result<Place, WhyNot> {
-        let place = pointer(word).map_err(|_| WhyNot::NotExecutable)?;
+        let place = pointer(word).map_err(|_nowhere| WhyNot::NotExecutable)?;
         if self.machine.target.is_executable(place) { Ok(place) } else { Err(WhyNot::NotExecutable) }
     }
 
@@ -244,7 +250,7 @@ impl Walker<'_> {
 
     /// The signal trampoline: the interrupted registers stand in the `ucontext_t` at the stack pointer.
     fn sigreturn(&mut self) -> Result<Caller, WhyNot> {
-        let at = self.machine.pointer(Registers::IP).map_err(|_| WhyNot::NotSigreturn)?;
+        let at = self.machine.pointer(Registers::IP).map_err(|_nowhere| WhyNot::NotSigreturn)?;
         if !self.machine.target.is_sigreturn(at).map_err(why)? {
             return Err(WhyNot::NotSigreturn);
         }

@@ -116,8 +116,7 @@ impl Named {
 
 /// Sorted distinct functions, and the new number of each old one.
 fn renumber_functions(functions: Vec<Function>) -> (Vec<Named>, Vec<u32>) {
-    let mut named: Vec<(Named, usize)> =
-        functions.into_iter().map(Named::of).enumerate().map(|(old, function)| (function, old)).collect();
+    let mut named: Vec<(Named, usize)> = functions.into_iter().map(Named::of).enumerate().map(|(old, function)| (function, old)).collect();
     named.sort();
     let mut numbers = vec![NONE; named.len()];
     let mut distinct: Vec<Named> = Vec::with_capacity(named.len());
@@ -259,7 +258,7 @@ impl Encoder {
         for file in &self.files {
             words(&mut out, &[number(file)]);
         }
-        while out.len() % 8 != 0 {
+        while !out.len().is_multiple_of(8) {
             out.push(0);
         }
         let mut offset = 0_u64;

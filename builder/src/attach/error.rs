@@ -1,0 +1,210 @@
+//! Why a bundle cannot be signed, logged or trusted, and what to do next.
+
+use std::path::{Path, PathBuf};
+
+use sealtrace_console::{ExitCode, Failure, escape};
+use sealtrace_envelope::BundleError;
+use sealtrace_signer::SigningKeyError;
+use sealtrace_site_log::SiteLogError;
+use sealtrace_store::StoreError;
+use sealtrace_trust::TrustError;
+use sealtrace_verdict::{Checks, Outcome, Verdict};
+
+use crate::layout_dir::LayoutDirError;
+
+/// Why a bundle cannot be signed, logged or trusted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum AttachError {
+    /// The layout cannot be used.
+    #[error(transparent)]
+    Layout(#[from] LayoutDirError),
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] SigningKeyError),
+    /// The log cannot be used.
+    #[error(transparent)]
+    Log(#[from] SiteLogError),
+    /// A trust folder is malformed, or two contradict each other.
+    #[error("{}: {source}", escape(&path.display().to_string()))]
+    Trust {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: TrustError,
+    },
+    /// A trust folder cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A trust folder that is not there.
+    #[error("{} is no trust folder: it does not exist or is empty", escape(&path.display().to_string()))]
+    NoTrust {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file cannot be written.
+    #[error("cannot {doing} {}: {source}", escape(&path.display().to_string()))]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The bundle carries a signature already that is not the one to be made.
+    #[error("the bundle is already signed by key {signer}")]
+    AlreadySigned {
+        /// The key, as its hint.
+        signer: String,
+    },
+    /// The bundle is logged in another log.
+    #[error("the bundle is already logged, in the log with key {log}")]
+    AlreadyLogged {
+        /// The log's key.
+        log: String,
+    },
+    /// Nothing to log.
+    #[error("the bundle is not signed")]
+    Unsigned,
+    /// More than one signature where one is needed.
+    #[error("the bundle carries {found} signatures, expected one")]
+    SeveralSignatures {
+        /// How many.
+        found: usize,
+    },
+    /// An attached signature is malformed.
+    #[error("the attached signature: {0}")]
+    Bundle(#[from] BundleError),
+    /// What was made, or what is attached, does not verify.
+    #[error("{what} does not verify: {reason}")]
+    NotVerified {
+        /// What.
+        what: &'static str,
+        /// The decisive check.
+        reason: String,
+        /// Its exit code.
+        exit: ExitCode,
+    },
+    /// A document of ours has no JSON form.
+    #[error("cannot write {what}: {reason}")]
+    Encode {
+        /// Which document.
+        what: &'static str,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl AttachError {
+    pub(crate) fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Self {
+        Self::Io { doing, path: path.to_owned(), source }
+    }
+
+    pub(crate) fn encode(what: &'static str, error: &dyn std::fmt::Display) -> Self {
+        Self::Encode { what, reason: error.to_string() }
+    }
+
+    /// From a verdict that is not verified.
+    pub(crate) fn not_verified(what: &'static str, verdict: &Verdict) -> Self {
+        let reason = verdict.decisive().map_or_else(|| "no check was made".to_owned(), |check| {
+            match (check.outcome, &check.expected, &check.found) {
+                (Outcome::Fail, Some(expected), Some(found)) => format!("{}: expected {expected}, found {found}", check.id),
+                _ => format!("{}: {}", check.id, check.reason.clone().unwrap_or_default()),
+            }
+        });
+        Self::NotVerified { what, reason: escape(&reason), exit: verdict.exit() }
+    }
+
+    /// From checks that did not all hold.
+    pub(crate) fn failed_checks(what: &'static str, checks: Checks) -> Self {
+        Self::not_verified(what, &checks.conclude(sealtrace_verdict::Assurance::None))
+    }
+}
+
+impl From<AttachError> for Failure {
+    fn from(error: AttachError) -> Self {
+        let failure = |exit, error: &AttachError| Self::from_error(exit, "symbol bundle", error);
+        match error {
+            AttachError::Layout(error) => error.into(),
+            AttachError::Key(error) => key_failure(&error),
+            AttachError::Log(error) => log_failure(&error),
+            AttachError::Trust { ref path, source: TrustError::LogKeyConflict { .. } } => Self::new(ExitCode::Rejected, &error).hint(
+                format_args!("compare the fingerprints out of band; a log that changed its key needs a new origin, or {} was mixed up", shown(path)),
+            ),
+            AttachError::Trust { .. } => Self::new(ExitCode::Malformed, &error).hint("ask for the trust folder again; nothing was installed"),
+            AttachError::NoTrust { ref path } => Self::new(ExitCode::NoVerdict, &error)
+                .hint(format_args!("`symbol-bundle sign` and `log append` write one beside the layout; check {}", shown(path))),
+            AttachError::Store(_) | AttachError::Io { .. } => {
+                Self::new(ExitCode::NoVerdict, &error).hint("check that the folder exists, can be read and written, and has space")
+            }
+            AttachError::AlreadySigned { .. } => Self::new(ExitCode::NoVerdict, &error)
+                .hint("add --replace to drop that signature and its log entry, or sign a bundle built anew"),
+            AttachError::AlreadyLogged { .. } => {
+                Self::new(ExitCode::NoVerdict, &error).hint("name that log with --log DIR, or sign again with `symbol-bundle sign --replace`")
+            }
+            AttachError::Unsigned => {
+                Self::new(ExitCode::NoVerdict, &error).hint("sign it first: symbol-bundle sign LAYOUT --key K.key")
+            }
+            AttachError::SeveralSignatures { .. } => {
+                Self::new(ExitCode::NoVerdict, &error).hint("leave one: symbol-bundle sign LAYOUT --key K.key --replace")
+            }
+            AttachError::NotVerified { exit, .. } => {
+                failure(exit, &error).hint("name the trust folder that holds the signer's key with --trust FOLDER, or sign again with --replace")
+            }
+            AttachError::Bundle(_) => failure(ExitCode::Malformed, &error).hint("sign again: symbol-bundle sign LAYOUT --key K.key --replace"),
+            AttachError::Encode { .. } => failure(ExitCode::NoVerdict, &error),
+        }
+    }
+}
+
+/// The failure that a key gives, with what to do next.
+pub(crate) fn key_failure(error: &SigningKeyError) -> Failure {
+    let exit = match error {
+        SigningKeyError::NotP256 { .. } | SigningKeyError::Public { .. } => ExitCode::Malformed,
+        _ => ExitCode::NoVerdict,
+    };
+    let failure = Failure::from_error(exit, "key", error);
+    match error {
+        SigningKeyError::Exposed { path, .. } => failure.hint(format_args!(
+            "chmod 600 {}, after making sure that nobody has copied it; otherwise make a new one with `symbol-bundle key generate`",
+            shown(path)
+        )),
+        SigningKeyError::NotP256 { .. } => failure.hint(
+            "every signature here is ECDSA P-256, since log and foreign verifiers take it: symbol-bundle key generate -o K, \
+             or convert with: openssl pkcs8 -topk8 -nocrypt",
+        ),
+        SigningKeyError::Public { .. } => failure.hint("name the .pub file that `symbol-bundle key generate` wrote"),
+        SigningKeyError::Exists { .. } => failure.hint("name another file, or move the old key away yourself"),
+        SigningKeyError::Io { .. } => failure.hint("make a key with: symbol-bundle key generate -o K"),
+        _ => failure,
+    }
+}
+
+/// The failure that a log gives, with what to do next.
+pub(crate) fn log_failure(error: &SiteLogError) -> Failure {
+    if let SiteLogError::Signing(key) = error {
+        return key_failure(key);
+    }
+    let exit = match error {
+        SiteLogError::Damaged | SiteLogError::CheckpointOrigin { .. } | SiteLogError::Missing(_) => ExitCode::Rejected,
+        SiteLogError::Description(_) | SiteLogError::KeyId | SiteLogError::Key(_) | SiteLogError::Checkpoint(_) => ExitCode::Malformed,
+        _ => ExitCode::NoVerdict,
+    };
+    let failure = Failure::from_error(exit, "log", error);
+    match error {
+        SiteLogError::NoLog { path } => failure.hint(format_args!("make one with: symbol-bundle log init {} --origin NAME", shown(path))),
+        SiteLogError::Exists { .. } => failure.hint("name a folder that does not exist or is empty"),
+        SiteLogError::Busy { .. } => failure.hint("wait for the other process to end, then run this again"),
+        SiteLogError::WrongKey { .. } => failure.hint("name the log's own key with --log-key"),
+        SiteLogError::Damaged | SiteLogError::Missing(_) | SiteLogError::Checkpoint(_) => {
+            failure.hint("restore the log's folder from a copy; do not start it anew under the same name")
+        }
+        SiteLogError::Io { .. } => failure.hint("check that the folder exists, can be written and has space"),
+        _ => failure,
+    }
+}
+
+fn shown(path: &Path) -> String {
+    escape(&path.display().to_string())
+}

@@ -1,0 +1,110 @@
+//! Trust folders that are written: extended, never reduced, each file whole or not at all.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use sealtrace_store::{StoreError, read_trust_folder};
+use sealtrace_trust::Trust;
+
+use super::error::AttachError;
+
+/// A trust folder on disk.
+#[derive(Debug, Clone)]
+pub(crate) struct TrustFolder {
+    path: PathBuf,
+}
+
+impl TrustFolder {
+    /// The folder at a path.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    /// The folder beside a layout: `<LAYOUT>-trust`, unless another is named.
+    pub(crate) fn beside(layout: &Path, named: Option<&Path>) -> Self {
+        let beside = || {
+            let canonical = layout.canonicalize().unwrap_or_else(|_missing| layout.to_owned());
+            let mut name = OsString::from(canonical);
+            name.push("-trust");
+            PathBuf::from(name)
+        };
+        Self { path: named.map_or_else(beside, Path::to_owned) }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it holds; nothing when it does not exist or is empty.
+    pub(crate) fn read(&self) -> Result<Trust, AttachError> {
+        match read_trust_folder(&self.path) {
+            Ok(files) if files.is_empty() => Ok(Trust::default()),
+            Ok(files) => Trust::parse(&files).map_err(|source| AttachError::Trust { path: self.path.clone(), source }),
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(Trust::default()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What it holds.
+    ///
+    /// # Errors
+    /// [`AttachError::NoTrust`] when that is nothing.
+    pub(crate) fn read_existing(&self) -> Result<Trust, AttachError> {
+        let trust = self.read()?;
+        if trust.is_empty() { Err(AttachError::NoTrust { path: self.path.clone() }) } else { Ok(trust) }
+    }
+
+    /// Adds what `more` trusts. Keys are written before the file that names the logs, so that the folder is whole at any moment.
+    pub(crate) fn extend(&self, more: &Trust) -> Result<Trust, AttachError> {
+        fs::create_dir_all(self.path.join("keys")).map_err(|error| AttachError::io("create", &self.path, error))?;
+        let folder = File::open(&self.path).map_err(|error| AttachError::io("open", &self.path, error))?;
+        flock(&folder, FlockOperation::LockExclusive).map_err(|error| AttachError::io("lock", &self.path, error.into()))?;
+        let resolved = self.path.canonicalize().map_err(|error| AttachError::io("open", &self.path, error))?;
+        let temporary = resolved.with_file_name(format!(".{}.tmp", resolved.file_name().unwrap_or_default().to_string_lossy()));
+        let mut trust = self.read_for_extension()?;
+        let wrong = |source| AttachError::Trust { path: self.path.clone(), source };
+        trust.merge(more).map_err(wrong)?;
+        for (name, bytes) in trust.files().map_err(wrong)? {
+            replace(&self.path.join(name), &bytes, &temporary)?;
+        }
+        Ok(trust)
+    }
+
+    /// A folder with keys and no root is one whose first writing was cut: its root is written now.
+    fn read_for_extension(&self) -> Result<Trust, AttachError> {
+        match self.read() {
+            Err(AttachError::Trust { source: sealtrace_trust::TrustError::NoRoot, .. }) => Ok(Trust::default()),
+            other => other,
+        }
+    }
+}
+
+/// Replaces a file; the same content is left as it is. `temporary` is on the same file system and outside the folder, where a
+/// reader would refuse it.
+fn replace(path: &Path, bytes: &[u8], temporary: &Path) -> Result<(), AttachError> {
+    if fs::read(path).is_ok_and(|held| held == bytes) {
+        return Ok(());
+    }
+    let written = write_new(temporary, bytes).and_then(|()| fs::rename(temporary, path));
+    if let Err(error) = written {
+        drop(fs::remove_file(temporary));
+        return Err(AttachError::io("write", path, error));
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| AttachError::io("sync", folder, error))
+}
+
+/// The caller holds the folder's lock, so a file of this name is what a killed writer left.
+fn write_new(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::create_new(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

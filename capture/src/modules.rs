@@ -1,0 +1,184 @@
+//! The files behind a process's code: read once, hashed, identified, their unwind data indexed.
+//!
+//! A file is read through `/proc`, so it is the one that is mapped, also in a container or after it was deleted. Not here: where it lies.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use sealtrace_digest::FileSha256;
+use sealtrace_object_id::{ObjectIds, identify};
+use sealtrace_trace::{LibcRecord, ModuleRecord};
+use sealtrace_unwind::UnwindData;
+
+use crate::elf::{Segments, segments, unwind_sections};
+use crate::maps::{FileKey, Map};
+use crate::memory::Memory;
+use crate::sys::Tid;
+
+/// The largest file read whole: 4 GiB (ours).
+const MAX_FILE_BYTES: u64 = 4 << 30;
+/// The most memory read for a file that cannot be opened: 256 MiB (ours).
+const MAX_IMAGE_BYTES: u64 = 256 << 20;
+
+/// A file or memory image, understood.
+#[derive(Debug)]
+pub(crate) struct LoadedModule {
+    pub(crate) record: ModuleRecord,
+    pub(crate) segments: Segments,
+    pub(crate) unwind: Option<UnwindData>,
+    pub(crate) libc: Option<LibcRecord>,
+    /// Of the vDSO only.
+    pub(crate) image: Option<Vec<u8>>,
+}
+
+/// The modules of one process, each read once.
+#[derive(Debug)]
+pub(crate) struct ModuleCache {
+    pid: Tid,
+    files: BTreeMap<FileKey, Option<Rc<LoadedModule>>>,
+    vdso: Option<Rc<LoadedModule>>,
+}
+
+impl ModuleCache {
+    pub(crate) fn new(pid: Tid) -> Self {
+        Self { pid, files: BTreeMap::new(), vdso: None }
+    }
+
+    /// The module of a file, given all its maps; `None` when it is no 64-bit ELF file.
+    pub(crate) fn file(&mut self, key: &FileKey, maps: &[&Map], memory: &Memory) -> Option<Rc<LoadedModule>> {
+        if let Some(known) = self.files.get(key) {
+            return known.clone();
+        }
+        let loaded = self.load(key, maps, memory).map(Rc::new);
+        self.files.insert(key.clone(), loaded.clone());
+        loaded
+    }
+
+    /// The vDSO, whose image lies in memory only.
+    pub(crate) fn vdso(&mut self, map: &Map, memory: &Memory) -> Option<Rc<LoadedModule>> {
+        if self.vdso.is_none() {
+            let image = memory.range(map.start, usize::try_from(map.end - map.start).ok()?)?;
+            let mut module = understand(&image, Path::new("[vdso]"), None)?;
+            module.image = Some(image);
+            self.vdso = Some(Rc::new(module));
+        }
+        self.vdso.clone()
+    }
+
+    fn load(&self, key: &FileKey, maps: &[&Map], memory: &Memory) -> Option<LoadedModule> {
+        if let Some(bytes) = self.read(key, maps, memory) {
+            return understand(&bytes, &key.path, Some(FileSha256::of(&bytes)));
+        }
+        understand(&image_from_memory(maps, memory)?, &key.path, None)
+    }
+
+    /// The whole file, when it is surely the one that is mapped.
+    fn read(&self, key: &FileKey, maps: &[&Map], memory: &Memory) -> Option<Vec<u8>> {
+        let mapped = maps.iter().find_map(|map| read_regular(&PathBuf::from(format!("/proc/{}/map_files/{:x}-{:x}", self.pid, map.start, map.end))));
+        let bytes = match mapped {
+            Some((_, bytes)) => bytes,
+            None => {
+                let path = PathBuf::from(format!("/proc/{}/root", self.pid)).join(key.path.strip_prefix("/").ok()?);
+                let (file, bytes) = read_regular(&path)?;
+                if !is_same(&file, key) && !starts_like_memory(&bytes, maps, memory) {
+                    return None;
+                }
+                bytes
+            }
+        };
+        Some(bytes)
+    }
+}
+
+fn read_regular(path: &Path) -> Option<(File, Vec<u8>)> {
+    // Asked before opening: opening a device or a FIFO may block or have an effect.
+    let size = std::fs::metadata(path).ok().filter(|metadata| metadata.is_file() && metadata.len() <= MAX_FILE_BYTES)?.len();
+    let mut file = File::open(path).ok()?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).ok()?);
+    file.by_ref().take(MAX_FILE_BYTES).read_to_end(&mut bytes).ok()?;
+    Some((file, bytes))
+}
+
+fn is_same(file: &File, key: &FileKey) -> bool {
+    file.metadata().is_ok_and(|metadata| {
+        let device = format!("{:02x}:{:02x}", rustix::fs::major(metadata.dev()), rustix::fs::minor(metadata.dev()));
+        metadata.ino() == key.inode && device == key.device
+    })
+}
+
+/// On overlay file systems the two device numbers differ; then the first page, which holds the headers and mostly the build-id, decides.
+fn starts_like_memory(bytes: &[u8], maps: &[&Map], memory: &Memory) -> bool {
+    let first = maps.iter().find(|map| map.offset == 0 && map.perms.read && !map.perms.write);
+    first.and_then(|map| memory.range(map.start, 4096)).is_some_and(|page| bytes.get(..page.len()) == Some(&page[..]))
+}
+
+/// What is mapped of a file, each byte at its offset in the file, without section headers (they are not mapped).
+fn image_from_memory(maps: &[&Map], memory: &Memory) -> Option<Vec<u8>> {
+    let readable: Vec<&&Map> = maps.iter().filter(|map| map.perms.read).collect();
+    let size = readable.iter().filter_map(|map| map.offset.checked_add(map.end - map.start)).max()?;
+    if size > MAX_IMAGE_BYTES {
+        return None;
+    }
+    let mut image = vec![0; usize::try_from(size).ok()?];
+    // Writable maps first, so that what the file and not the process wrote stays where both are mapped.
+    for map in readable.iter().filter(|map| map.perms.write).chain(readable.iter().filter(|map| !map.perms.write)) {
+        let bytes = memory.range(map.start, usize::try_from(map.end - map.start).ok()?)?;
+        let start = usize::try_from(map.offset).ok()?;
+        image.get_mut(start..start.checked_add(bytes.len())?)?.copy_from_slice(&bytes);
+    }
+    // e_shoff, and e_shnum with e_shstrndx (ELF-64, *File header*).
+    image.get_mut(0x28..0x30)?.fill(0);
+    image.get_mut(0x3c..0x40)?.fill(0);
+    Some(image)
+}
+
+fn understand(bytes: &[u8], path: &Path, file_sha256: Option<FileSha256>) -> Option<LoadedModule> {
+    let segments = segments(bytes)?;
+    let (arch, ids, unidentified_reason) = match identify(bytes) {
+        Ok(info) => (Some(info.arch), info.ids, info.unidentified_reason),
+        Err(error) => (None, ObjectIds::default(), Some(error.to_string())),
+    };
+    let record = ModuleRecord {
+        path: path.to_string_lossy().into_owned(),
+        file_sha256,
+        arch,
+        ids,
+        unidentified_reason,
+        image_base: segments.image_base,
+    };
+    let unwind = unwind_sections(bytes).and_then(|sections| UnwindData::from_sections(sections).ok());
+    Some(LoadedModule { record, segments, unwind, libc: libc_record(path, bytes), image: None })
+}
+
+/// The C library's own word about its version.
+fn libc_record(path: &Path, bytes: &[u8]) -> Option<LibcRecord> {
+    const BANNER: &[u8] = b"stable release version ";
+    let name = path.file_name()?.to_str()?;
+    if name.starts_with("ld-musl-") || name.starts_with("libc.musl-") {
+        return Some(LibcRecord { variant: "musl".to_owned(), version: "unknown".to_owned() });
+    }
+    let is_file = Path::new(name).extension().is_some_and(|extension| extension == "so");
+    if name != "libc.so.6" && !(name.starts_with("libc-2.") && is_file) {
+        return None;
+    }
+    let at = bytes.windows(BANNER.len()).position(|window| window == BANNER);
+    let version: String = at
+        .and_then(|at| bytes.get(at + BANNER.len()..))
+        .map(|rest| rest.iter().map(|&byte| char::from(byte)).take_while(|c| c.is_ascii_digit() || *c == '.').take(16).collect())
+        .unwrap_or_default();
+    let version = version.trim_end_matches('.').to_owned();
+    Some(LibcRecord { variant: "glibc".to_owned(), version: if version.is_empty() { "unknown".to_owned() } else { version } })
+}
+
+/// The first `length` bytes of a file, for a look at its header.
+pub(crate) fn head(path: &str, length: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let file = File::open(path)?;
+    let read = file.read_at(&mut bytes, 0)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}

@@ -1,0 +1,5 @@
+//! Negative controls with exact values, and mutants that the seeds must catch.
+
+mod controls;
+mod mutants;
+mod world;

@@ -103,6 +103,15 @@ impl LayoutDir {
         Ok(descriptor)
     }
 
+    /// Removes a blob that nothing refers to any more.
+    ///
+    /// # Errors
+    /// [`LayoutDirError::Io`]
+    pub(crate) fn remove_blob(&self, digest: &BlobDigest) -> Result<(), LayoutDirError> {
+        let path = self.blobs.blob_path(digest);
+        std::fs::remove_file(&path).map_err(|source| LayoutDirError::io("remove", &path, source))
+    }
+
     /// A blob's bytes, compared with its digest.
     ///
     /// # Errors
@@ -174,8 +183,7 @@ impl LayoutDir {
         }
         children.push((tag, Descriptor { annotations: BTreeMap::new(), ..descriptor.clone() }));
         self.write_tagged(&root_tag, children)?;
-        let stale = self.blobs.blob_path(&old_root);
-        std::fs::remove_file(&stale).map_err(|source| LayoutDirError::io("remove", &stale, source))
+        self.remove_blob(&old_root)
     }
 
     /// The tag of the root index: `NAME-VERSION`.

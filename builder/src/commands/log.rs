@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, print_json};
-use sealtrace_signer::{SigningKey, SigningKeyError};
-use sealtrace_site_log::{LOG_KEY_FILE, LogReader, SiteLog, SiteLogError};
+use sealtrace_signer::SigningKey;
+use sealtrace_site_log::{LogReader, SiteLog, SiteLogError};
 use sealtrace_tlog::Origin;
 
 use crate::attach::{TrustFolder, log_failure, log_layout};
@@ -110,22 +110,11 @@ fn init(args: &InitArgs) -> Outcome {
     Ok(ExitCode::Done)
 }
 
-/// Makes the log; a key that an earlier, killed `init` left in the folder is used again.
 fn make(folder: &Path, origin: &Origin, key: Option<&Path>) -> Result<SiteLog, SiteLogError> {
-    if let Some(path) = key {
-        return SiteLog::init(folder, origin, SigningKey::load(path)?);
+    match key {
+        Some(path) => SiteLog::init(folder, origin, SigningKey::load(path)?),
+        None => SiteLog::init_with_own_key(folder, origin),
     }
-    if LogReader::open(folder).is_ok() {
-        return Err(SiteLogError::Exists { path: folder.to_owned() });
-    }
-    let path = folder.join(LOG_KEY_FILE);
-    let there = std::fs::symlink_metadata(&path).is_ok();
-    let key = if there { SigningKey::load(&path)? } else { SigningKey::generate()? };
-    let log = SiteLog::init(folder, origin, key.clone())?;
-    if !there {
-        key.create_file(&path).map_err(|error: SigningKeyError| SiteLogError::from(error))?;
-    }
-    Ok(log)
 }
 
 fn append(args: &AppendArgs) -> Outcome {

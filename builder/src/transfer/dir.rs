@@ -51,6 +51,7 @@ impl Dir {
 
     /// Opens a directory below, made if it is not there; says whether it was made.
     pub(crate) fn make_dir(&self, name: &str, mode: u32) -> Result<(Self, bool), DeviceError> {
+        self.step("make the folder", name)?;
         let made = match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)) {
             Ok(()) => true,
             Err(Errno::EXIST) => false,
@@ -61,6 +62,7 @@ impl Dir {
 
     /// Makes a new directory below; `None` when the name is taken.
     pub(crate) fn make_new_dir(&self, name: &str, mode: u32) -> Result<Option<Self>, DeviceError> {
+        self.step("make the folder", name)?;
         match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(mode)) {
             Ok(()) => self.open_dir(name).map(Some),
             Err(Errno::EXIST) => Ok(None),
@@ -70,6 +72,7 @@ impl Dir {
 
     /// Makes a new file, 0600.
     pub(crate) fn create_new(&self, name: &str) -> Result<File, DeviceError> {
+        self.step("create", name)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(&self.fd, name, flags, Mode::RUSR | Mode::WUSR).map_err(self.error("create", name))?;
         Ok(File::from(fd))
@@ -96,8 +99,21 @@ impl Dir {
 
     /// Sets a file's mode and makes bytes and mode durable.
     pub(crate) fn seal(&self, name: &str, file: &File, mode: u32) -> Result<(), DeviceError> {
+        self.step("write", name)?;
         rustix::fs::fchmod(file, Mode::from_raw_mode(mode)).map_err(self.error("set the mode of", name))?;
         rustix::fs::fsync(file).map_err(self.error("write", name))
+    }
+
+    /// Where the tests make any one change of the store fail, or all from one on.
+    #[cfg(test)]
+    fn step(&self, doing: &'static str, name: &str) -> Result<(), DeviceError> {
+        if super::tests::fault::hits() { Err(self.error(doing, name)(Errno::IO)) } else { Ok(()) }
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "the tests' version uses both")]
+    fn step(&self, _doing: &'static str, _name: &str) -> Result<(), DeviceError> {
+        Ok(())
     }
 
     fn io(&self, doing: &'static str, name: &str, source: io::Error) -> DeviceError {
@@ -128,6 +144,7 @@ impl Dir {
 
     /// Removes a file or link; it need not be there.
     pub(crate) fn remove_file(&self, name: &str) -> Result<(), DeviceError> {
+        self.step("remove", name)?;
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(self.error("remove", name)(error)),
@@ -136,6 +153,7 @@ impl Dir {
 
     /// Removes an empty directory; says whether it is gone (it stays when it is not empty).
     pub(crate) fn remove_empty_dir(&self, name: &str) -> Result<bool, DeviceError> {
+        self.step("remove", name)?;
         match rustix::fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
             Ok(()) | Err(Errno::NOENT) => Ok(true),
             Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
@@ -145,11 +163,13 @@ impl Dir {
 
     /// Moves a file to another held directory, in place of what is there.
     pub(crate) fn rename_into(&self, name: &str, to: &Self, new_name: &str) -> Result<(), DeviceError> {
+        self.step("move", name)?;
         rustix::fs::renameat(&self.fd, name, &to.fd, new_name).map_err(to.error("move a verified file to", new_name))
     }
 
     /// Makes the directory's entries durable.
     pub(crate) fn sync(&self) -> Result<(), DeviceError> {
+        self.step("write", ".")?;
         rustix::fs::fsync(&self.fd).map_err(self.error("write", "."))
     }
 

@@ -11,7 +11,7 @@ pub mod names;
 
 pub use archive::{ArchiveError, ArchiveFault, ArchiveReader, Entry, EntryName, ReadAt, read_files, write_files};
 pub use graph::{Attachment, Attachments, GraphError, GraphFault, LayoutGraph};
-pub use names::Listing;
 pub use manifest::{
     BlobError, Blobs, Descriptor, EMPTY_CONFIG, ImageIndex, LayoutError, MAX_MANIFEST_BYTES, Manifest, OCI_LAYOUT, REF_NAME,
 };
+pub use names::Listing;

@@ -158,8 +158,7 @@ impl ImageIndex {
     /// # Errors
     /// [`LayoutError`]
     pub fn parse(bytes: &[u8]) -> Result<Self, LayoutError> {
-        let index: Self =
-            sealtrace_json::parse(bytes, MAX_MANIFEST_BYTES).map_err(|source| LayoutError::Json { what: "index", source })?;
+        let index: Self = sealtrace_json::parse(bytes, MAX_MANIFEST_BYTES).map_err(|source| LayoutError::Json { what: "index", source })?;
         require("index schemaVersion", "2", &index.schema_version.to_string())?;
         require("index mediaType", media::INDEX, index.media_type.as_deref().unwrap_or(media::INDEX))?;
         Ok(index)

@@ -75,10 +75,12 @@ mod tests {
         let mut annotated = bundle.clone();
         annotated.annotations.insert(REF_NAME.to_owned(), "anything".to_owned());
         annotated.artifact_type = Some("anything".to_owned());
-        let listing = |bundle: Descriptor| Listing { name: "n".into(), version: "1".into(), bundle, signature: None, fragments: Vec::new() };
+        let listing =
+            |bundle: Descriptor| Listing { name: "n".into(), version: "1".into(), bundle, signature: None, fragments: Vec::new() };
         assert_eq!(listing(bundle.clone()).root_index().unwrap(), listing(annotated).root_index().unwrap());
         let entries = listing(bundle.clone()).entries().unwrap();
         let tags: Vec<_> = entries.iter().map(|entry| entry.annotations[REF_NAME].clone()).collect();
-        assert_eq!(tags, ["n-1".to_owned(), format!("bundle-{}", &bundle.digest.hex()[..12])]);
+        assert_eq!(child_tag("bundle", &bundle.digest).len(), "bundle-".len() + 12);
+        assert_eq!(tags, ["n-1".to_owned(), child_tag("bundle", &bundle.digest)]);
     }
 }

@@ -92,14 +92,11 @@ impl ReplayError {
     pub fn exit(&self) -> ExitCode {
         match self {
             Self::Capture(_) | Self::Placement(_) | Self::Encode(_) => ExitCode::Malformed,
-            Self::Resolve(ResolveError::NoSample | ResolveError::Blob { .. }) => ExitCode::NoVerdict,
-            Self::Resolve(_) => ExitCode::Malformed,
-            Self::CaptureDigest { .. }
-            | Self::RulesVersion { .. }
-            | Self::WitnessVersion { .. }
-            | Self::BundleMissing { .. }
-            | Self::StackCount { .. }
-            | Self::Worker => ExitCode::NoVerdict,
+            Self::Resolve(error) => match error {
+                ResolveError::NoSample | ResolveError::Blob { .. } => ExitCode::NoVerdict,
+                _ => ExitCode::Malformed,
+            },
+            _ => ExitCode::NoVerdict,
         }
     }
 }

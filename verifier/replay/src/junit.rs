@@ -1,11 +1,13 @@
-//! The report in JUnit's XML: one test case per seed, one for the fields outside the frames, one for coverage. No clock.
+//! The report in the XML of `JUnit`: one test case per seed, one for the fields outside the frames, one for coverage. No clock.
+
+use std::fmt::Write as _;
 
 use crate::report::{ReplayReport, ReplayVerdict, SeedResult, Slo};
 
 /// Spec/4: at least 90 % of the frames have a name.
 const COVERAGE_PERCENT: u64 = 90;
 
-/// The report as JUnit XML.
+/// The report as `JUnit` XML.
 pub fn junit(report: &ReplayReport, slo: Slo) -> String {
     let mut cases: Vec<Case> = report.seeds.iter().map(|seed| seed_case(seed, slo)).collect();
     cases.push(Case {
@@ -46,19 +48,20 @@ fn seed_case(result: &SeedResult, slo: Slo) -> Case {
     Case { name: format!("seed {}", result.seed), failure, error: None }
 }
 
+/// Writing to a string cannot fail.
 fn write(trace: &str, cases: &[Case]) -> String {
     let count = |pick: fn(&Case) -> bool| cases.iter().filter(|case| pick(case)).count();
     let (failures, errors) = (count(|case| case.failure.is_some()), count(|case| case.error.is_some()));
     let totals = format!("tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\"", cases.len());
     let trace = escape(trace);
     let mut xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"trace-replay\" {totals}>\n");
-    xml.push_str(&format!("  <testsuite name=\"{trace}\" {totals} skipped=\"0\">\n"));
+    write!(xml, "  <testsuite name=\"{trace}\" {totals} skipped=\"0\">\n").ok();
     for case in cases {
         let name = escape(&case.name);
-        xml.push_str(&format!("    <testcase classname=\"trace-replay.{trace}\" name=\"{name}\""));
+        write!(xml, "    <testcase classname=\"trace-replay.{trace}\" name=\"{name}\"").ok();
         let fault = case.failure.as_ref().map(|text| ("failure", text)).or_else(|| case.error.as_ref().map(|text| ("error", text)));
         match fault {
-            Some((tag, text)) => xml.push_str(&format!(">\n      <{tag} message=\"{}\"/>\n    </testcase>\n", escape(text))),
+            Some((tag, text)) => write!(xml, ">\n      <{tag} message=\"{}\"/>\n    </testcase>\n", escape(text)).unwrap_or_default(),
             None => xml.push_str("/>\n"),
         }
     }
@@ -76,7 +79,7 @@ fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&apos;"),
-            '\t' | '\n' | '\r' => escaped.push_str(&format!("&#{};", u32::from(character))),
+            '\t' | '\n' | '\r' => write!(escaped, "&#{};", u32::from(character)).unwrap_or_default(),
             '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }

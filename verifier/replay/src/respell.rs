@@ -1,5 +1,7 @@
 //! P7: another spelling of the same JSON: key order, white space, escapes. Integers have one spelling in strict JSON, so they keep it.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::seeds::Stream;
@@ -63,7 +65,7 @@ fn write_text(stream: &mut Stream, value: &str, text: &mut String) {
     for (position, character) in value.chars().enumerate() {
         if Some(position) == escaped || character.is_control() || matches!(character, '"' | '\\') {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                text.push_str(&format!("\\u{unit:04X}"));
+                write!(text, "\\u{unit:04X}").ok();
             }
         } else {
             text.push(character);

@@ -35,27 +35,41 @@ pub struct Appended {
 }
 
 impl SiteLog {
-    /// Makes an empty log in a folder that does not exist or is empty, with a signed checkpoint of size 0.
-    /// The caller keeps the key; see [`LOG_KEY_FILE`].
+    /// Makes an empty log in a folder that does not exist or is empty, with a signed checkpoint of size 0. The caller keeps the key.
     ///
     /// # Errors
     /// [`SiteLogError::Exists`] and others.
     pub fn init(folder: &Path, origin: &Origin, key: SigningKey) -> Result<Self, SiteLogError> {
-        disk::create_folders(folder)?;
-        let lock = Lock::take(folder)?;
-        if !is_unused(folder)? {
-            return Err(SiteLogError::Exists { path: folder.to_owned() });
-        }
+        let lock = lock_unused(folder)?;
+        Self::create(folder, origin, key, lock)
+    }
+
+    /// As [`SiteLog::init`] with a new key, kept in the folder as [`LOG_KEY_FILE`]. A key that a killed `init` left is used.
+    ///
+    /// # Errors
+    /// [`SiteLogError::Exists`] and others.
+    pub fn init_with_own_key(folder: &Path, origin: &Origin) -> Result<Self, SiteLogError> {
+        let lock = lock_unused(folder)?;
+        let path = folder.join(LOG_KEY_FILE);
+        let key = if disk::read(&path)?.is_some() {
+            SigningKey::load(&path)?
+        } else {
+            let key = SigningKey::generate()?;
+            key.create_file(&path)?;
+            disk::sync_folder(folder)?;
+            key
+        };
+        Self::create(folder, origin, key, lock)
+    }
+
+    fn create(folder: &Path, origin: &Origin, key: SigningKey, lock: Lock) -> Result<Self, SiteLogError> {
         let log = LogKey { origin: origin.clone(), key: key.public_key().clone() };
         let checkpoint = sign_checkpoint(&log, &key, TreeHead { size: TreeSize(0), root: RootHash::empty() })?;
-        disk::replace(&folder.join("checkpoints/0"), checkpoint.text().as_bytes())?;
+        disk::replace(&folder.join(CHECKPOINTS).join("0"), checkpoint.text().as_bytes())?;
         disk::replace(&folder.join(CHECKPOINT_FILE), checkpoint.text().as_bytes())?;
         // Last: a folder without it is no log, so a kill before this leaves nothing that looks like one.
-        let description = Description {
-            origin: origin.as_str().to_owned(),
-            key_id: key.key_id().hex(),
-            public_key: key.public_key().to_pem()?,
-        };
+        let description =
+            Description { origin: origin.as_str().to_owned(), key_id: key.key_id().hex(), public_key: key.public_key().to_pem()? };
         let json = sealtrace_json::canonical(&description).map_err(SiteLogError::Description)?;
         disk::replace(&folder.join(DESCRIPTION_FILE), &json)?;
         Ok(Self { reader: LogReader::open(folder)?, key, _lock: lock })
@@ -167,6 +181,18 @@ impl SiteLog {
         }
         Ok(())
     }
+}
+
+/// Locks a folder in which there is no log yet.
+fn lock_unused(folder: &Path) -> Result<Lock, SiteLogError> {
+    let exists = || SiteLogError::Exists { path: folder.to_owned() };
+    disk::create_folders(folder)?;
+    // Looked at before as well, so that no lock file appears in a folder that is somebody else's.
+    if !is_unused(folder)? {
+        return Err(exists());
+    }
+    let lock = Lock::take(folder)?;
+    if is_unused(folder)? { Ok(lock) } else { Err(exists()) }
 }
 
 /// Whether a folder is empty but for what a killed `init` left: its key, the lock, the checkpoint of the empty log.

@@ -9,9 +9,7 @@ use std::sync::Arc;
 
 use rustix::fs::{Mode, OFlags};
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::{
-    ArchiveError, ArchiveReader, BlobError, Blobs, EntryName, LayoutGraph, MAX_MANIFEST_BYTES, ReadAt,
-};
+use sealtrace_layout::{ArchiveError, ArchiveReader, BlobError, Blobs, EntryName, LayoutGraph, MAX_MANIFEST_BYTES, ReadAt};
 
 use crate::error::StoreError;
 use crate::layout::checked;

@@ -1,6 +1,8 @@
 //! Tests of export and import, on small bundles that are really signed and logged.
 
+pub(super) mod fault;
 mod fixture;
 mod hostile;
+mod kill;
 mod mutation;
 mod round_trip;

@@ -213,7 +213,8 @@ mod tests {
 
     #[test]
     fn names_that_leave_the_folder_or_collide_are_neither_written_nor_read() {
-        for name in ["", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a b", "a\u{0}", "ü", "a\n", &"x".repeat(101), &"y/".repeat(200)] {
+        for name in ["", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a b", "a\u{0}", "ü", "a\n", &"x".repeat(101), &"y/".repeat(200)]
+        {
             let files = BTreeMap::from([(name.to_owned(), Vec::new())]);
             assert!(write_files(&files).is_err(), "{name:?} was written");
             if let Ok(header) = write_header(name, 0) {

@@ -4,7 +4,10 @@ use sealtrace_digest::BlobDigest;
 
 use super::*;
 
-/// A ustar entry to be made hostile.
+/// Bytes to put at a place of a header.
+type Patches<'a> = &'a [(usize, &'a [u8])];
+
+/// An archive to be made hostile.
 struct Tar(Vec<u8>);
 
 impl Tar {
@@ -34,7 +37,7 @@ impl Tar {
     }
 
     /// An empty entry whose header was changed, with a checksum that goes with the change.
-    fn changed(self, name: &str, patches: &[(usize, &[u8])]) -> Self {
+    fn changed(self, name: &str, patches: Patches<'_>) -> Self {
         self.raw(&patched(name, 0, patches))
     }
 
@@ -43,7 +46,7 @@ impl Tar {
     }
 }
 
-fn patched(name: &str, size: u64, patches: &[(usize, &[u8])]) -> [u8; BLOCK] {
+fn patched(name: &str, size: u64, patches: Patches<'_>) -> [u8; BLOCK] {
     let mut header = write_header(if name.is_empty() { "x" } else { name }, size).unwrap();
     for (at, bytes) in patches {
         header[*at..at + bytes.len()].copy_from_slice(bytes);
@@ -80,7 +83,7 @@ fn a_plain_archive_gives_names_and_places() {
 #[test]
 fn what_other_tools_write_in_ustar_form_is_read() {
     let folder = |name: &str| patched(name, 0, &[(156, b"5"), (100, b"0040755")]);
-    let owner: &[(usize, &[u8])] = &[(100, b"0104755"), (108, b"0001750"), (136, b"15300154715"), (265, b"root"), (297, b"staff")];
+    let owner: Patches<'_> = &[(100, b"0104755"), (108, b"0001750"), (136, b"15300154715"), (265, b"root"), (297, b"staff")];
     let tar = Tar::new().raw(&folder("blobs/")).raw(&folder("blobs/sha256")).changed("oci-layout", owner);
     let tar = tar.changed("index.json", &[(329, &[0; 8]), (337, &[0; 8])]).end();
     assert_eq!(read(&tar).unwrap().len(), 2, "folders are no entries, setuid bits and owners mean nothing");
@@ -120,19 +123,38 @@ fn every_cut_is_refused_as_truncated_or_as_missing_its_end() {
 #[test]
 fn every_hostile_name_is_refused() {
     let hex = BlobDigest::of(b"").hex();
+    let short: String = hex.chars().skip(1).collect();
     let names = [
-        "../x", "/etc/passwd", "./index.json", "blobs//sha256/x", "index.json/", "INDEX.JSON", "blobs", "blobs/sha256/", "manifest.json",
-        "blobs/sha256/../../x", "index.json\n", "\u{1b}[2Jindex.json", "oci-layout ", "blobs/md5/d41d8cd98f00b204e9800998ecf8427e",
-        &format!("blobs/sha256/{}", hex.to_uppercase()), &format!("blobs/sha256/{}", &hex[1..]), &format!("blobs/sha256/{hex}0"),
-        &format!("blobs/sha256/{hex}/"), &format!("blobs/sha512/{hex}"), &format!("./blobs/sha256/{hex}"), &format!("/blobs/sha256/{hex}"),
-        &format!("blobs/sha256/{}g", &hex[1..]),
+        "../x",
+        "/etc/passwd",
+        "./index.json",
+        "blobs//sha256/x",
+        "index.json/",
+        "INDEX.JSON",
+        "blobs",
+        "blobs/sha256/",
+        "manifest.json",
+        "blobs/sha256/../../x",
+        "index.json\n",
+        "\u{1b}[2Jindex.json",
+        "oci-layout ",
+        "blobs/md5/d41d8cd98f00b204e9800998ecf8427e",
+        &format!("blobs/sha256/{}", hex.to_uppercase()),
+        &format!("blobs/sha256/{short}"),
+        &format!("blobs/sha256/{hex}0"),
+        &format!("blobs/sha256/{hex}/"),
+        &format!("blobs/sha512/{hex}"),
+        &format!("./blobs/sha256/{hex}"),
+        &format!("/blobs/sha256/{hex}"),
+        &format!("blobs/sha256/{short}g"),
     ];
     for name in names {
         let error = read(&Tar::start().file(name, b"").end()).unwrap_err();
         assert!(matches!(error, ArchiveError::Name { .. }), "{name:?}: {error}");
         assert!(!error.to_string().contains(['\n', '\u{1b}']), "escaped in {error:?}");
     }
-    for (patches, what) in [(&[(0, &b"\xff\xfe"[..])], "not UTF-8"), (&[(0, &b"\0"[..])], "empty"), (&[(20, &b"x"[..])], "bytes after NUL")] {
+    for (patches, what) in [(&[(0, &b"\xff\xfe"[..])], "not UTF-8"), (&[(0, &b"\0"[..])], "empty"), (&[(20, &b"x"[..])], "bytes after NUL")]
+    {
         let error = read(&Tar::start().changed("x", patches).end()).unwrap_err();
         assert_eq!(error.fault(), ArchiveFault::Malformed, "{what}");
     }
@@ -146,13 +168,26 @@ fn every_hostile_name_is_refused() {
 fn every_entry_type_but_a_regular_file_is_refused_with_its_own_reason() {
     let blob = blob_name(b"");
     for (flag, expected) in [
-        (b'1', EntryType::HardLink), (b'2', EntryType::SymbolicLink), (b'3', EntryType::CharacterDevice), (b'4', EntryType::BlockDevice),
-        (b'6', EntryType::Fifo), (b'7', EntryType::Contiguous), (b'x', EntryType::PaxExtended), (b'g', EntryType::PaxGlobal),
-        (b'X', EntryType::SolarisExtended), (b'L', EntryType::GnuLongName), (b'K', EntryType::GnuLongLink), (b'S', EntryType::GnuSparse),
-        (b'M', EntryType::GnuMultiVolume), (b'V', EntryType::GnuVolumeHeader), (b'D', EntryType::GnuDirectoryDump), (0, EntryType::OldRegular),
-        (b'?', EntryType::Unknown(b'?')), (0xff, EntryType::Unknown(0xff)),
+        (b'1', EntryType::HardLink),
+        (b'2', EntryType::SymbolicLink),
+        (b'3', EntryType::CharacterDevice),
+        (b'4', EntryType::BlockDevice),
+        (b'6', EntryType::Fifo),
+        (b'7', EntryType::Contiguous),
+        (b'x', EntryType::PaxExtended),
+        (b'g', EntryType::PaxGlobal),
+        (b'X', EntryType::SolarisExtended),
+        (b'L', EntryType::GnuLongName),
+        (b'K', EntryType::GnuLongLink),
+        (b'S', EntryType::GnuSparse),
+        (b'M', EntryType::GnuMultiVolume),
+        (b'V', EntryType::GnuVolumeHeader),
+        (b'D', EntryType::GnuDirectoryDump),
+        (0, EntryType::OldRegular),
+        (b'?', EntryType::Unknown(b'?')),
+        (0xff, EntryType::Unknown(0xff)),
     ] {
-        let links: [&[(usize, &[u8])]; 3] = [&[(156, &[flag])], &[(156, &[flag]), (157, b"/etc/shadow")], &[(156, &[flag]), (157, b"../x")]];
+        let links: [Patches<'_>; 3] = [&[(156, &[flag])], &[(156, &[flag]), (157, b"/etc/shadow")], &[(156, &[flag]), (157, b"../x")]];
         for patches in links {
             match read(&Tar::start().changed(&blob, patches).end()) {
                 Err(ArchiveError::Type { found, .. }) => assert_eq!(found, expected),
@@ -165,7 +200,7 @@ fn every_entry_type_but_a_regular_file_is_refused_with_its_own_reason() {
 #[test]
 fn every_field_has_one_form() {
     let blob = blob_name(b"");
-    let cases: [(&str, &[(usize, &[u8])]); 22] = [
+    let cases: [(&str, Patches<'_>); 22] = [
         ("base-256 size", &[(124, &[0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])]),
         ("negative base-256 size", &[(124, &[0xff; 12])]),
         ("size near 2^64", &[(124, &[0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])]),
@@ -209,7 +244,9 @@ fn every_field_has_one_form() {
 fn duplicates_second_archives_and_missing_parts_are_refused() {
     let blob = blob_name(b"a");
     let duplicate = |data: &[u8]| Tar::start().file(&blob, b"a").file(&blob, data).end();
-    for bytes in [duplicate(b"a"), duplicate(b"b"), Tar::start().file("index.json", b"{}").end(), Tar::start().file("oci-layout", b"").end()] {
+    for bytes in
+        [duplicate(b"a"), duplicate(b"b"), Tar::start().file("index.json", b"{}").end(), Tar::start().file("oci-layout", b"").end()]
+    {
         assert!(matches!(read(&bytes), Err(ArchiveError::Duplicate { .. })));
     }
     let folders = Tar::start().changed("blobs", &[(156, b"5")]).changed("blobs/", &[(156, b"5")]).end();

@@ -9,7 +9,7 @@ use sealtrace_layout::{BlobError, Blobs};
 use sealtrace_object_id::{Arch, ObjectIds, Os};
 use sealtrace_resolve::{ResolverIdentity, SourceBundle, Sources, WitnessInput, derive, statement};
 use sealtrace_symbols::{
-    Alias, BlobRef, Compression, Coverage, Function, LineRow, Module, Scope, SymbolBinding, SymbolSource, TableBuilder,
+    Alias, BlobRef, Compression, Coverage, Function, FunctionRange, LineRow, Module, Scope, SymbolBinding, SymbolSource, TableBuilder,
 };
 use sealtrace_trace::{CallFact, Capture, CaptureHeader, CaptureRef, MicroWitness, Sample, TraceId};
 use sealtrace_unwind::{CallSite, ModuleRelAddr, Place, Placement, RegionIndex, Registers, Word};
@@ -77,11 +77,8 @@ pub(crate) fn place(region: u32, offset: u64) -> Place {
 
 fn function(start: u64, names: &[&str]) -> Function {
     let binding = [SymbolBinding::Global, SymbolBinding::Weak, SymbolBinding::Local];
-    let aliases = names.iter().zip(binding.into_iter().cycle()).map(|(name, binding)| Alias {
-        name: (*name).to_owned(),
-        binding,
-        sized: true,
-    });
+    let aliases =
+        names.iter().zip(binding.into_iter().cycle()).map(|(name, binding)| Alias { name: (*name).to_owned(), binding, sized: true });
     Function {
         name: names[0].to_owned(),
         source: SymbolSource::Symtab,
@@ -97,7 +94,8 @@ fn table(functions: &[(u64, u64, &[&str])]) -> Vec<u8> {
     for &(start, end, names) in functions {
         let number = builder.add_function(function(start, names));
         let scope = builder.add_scope(Scope { function: number, parent: None, call_file: None, call_line: 0 });
-        builder.add_row(LineRow { start: ModuleRelAddr(start), end: ModuleRelAddr(end), scope: Some(scope), file: Some(file), line: 7 });
+        let range = FunctionRange { start: ModuleRelAddr(start), end: ModuleRelAddr(end) };
+        builder.add_row(LineRow { range, scope: Some(scope), file: Some(file), line: 7 });
     }
     builder.encode()
 }
@@ -126,9 +124,7 @@ fn header() -> CaptureHeader {
         json!({"path": path, "fileSha256": FileSha256::of(path.as_bytes()), "arch": "x86_64",
                "ids": {"gnuBuildId": id(path)}, "unidentifiedReason": null, "imageBase": 0})
     };
-    let region = |kind: &str, size: u64, maps: serde_json::Value, module: serde_json::Value| {
-        json!({"kind": kind, "size": size, "maps": maps, "module": module})
-    };
+    let region = |kind: &str, size: u64, maps: serde_json::Value, module: serde_json::Value| json!({"kind": kind, "size": size, "maps": maps, "module": module});
     let row = |region: u32, end: &str| {
         json!({"region": region, "row": {"start": "0x0", "end": end, "section": "eh_frame", "fdeOffset": 24, "signal": false,
                "cfa": {"registerOffset": [7, 16]}, "registers": [[16, {"offset": -8}]]}})

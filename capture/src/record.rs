@@ -1,0 +1,123 @@
+//! Samples as they are collected: equal ones once, with a count and when they were first and last seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sealtrace_trace::{CallFact, CapturedRow, Sample};
+use sealtrace_unwind::{Place, Registers, UnwindRow, Walk, Word};
+
+use crate::live::ReadLog;
+use crate::track::{Layout, Stabilizer};
+
+/// The most words, facts and places held (ours: about 600 MB of memory and less than the largest capture).
+const MAX_ENTRIES: usize = 8 << 20;
+
+/// What makes two samples equal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Content {
+    registers: Registers,
+    words: Vec<(Place, Word)>,
+    calls: Vec<CallFact>,
+    unreadable: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    first: u64,
+    last: u64,
+    count: u64,
+}
+
+/// The samples of a capture, in stable places.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    samples: BTreeMap<Content, Seen>,
+    rows: BTreeSet<(u32, UnwindRow)>,
+    entries: usize,
+    /// Samples taken.
+    pub(crate) delivered: u64,
+    /// Samples that no longer fitted.
+    pub(crate) dropped: u64,
+}
+
+impl Recorder {
+    /// Keeps what a walk read, and ip, sp, fp and the registers that it used.
+    pub(crate) fn add(&mut self, registers: &Registers, walk: &Walk, log: ReadLog, stable: &Stabilizer<'_>, at: Duration) {
+        let kept = |number: u16| {
+            matches!(number, Registers::IP | Registers::SP | Registers::FP) || walk.initial_registers_read.contains(&number)
+        };
+        let place = |place: Place| stable.place(place);
+        let content = Content {
+            registers: Registers(registers.0.iter().filter(|(number, _)| kept(**number)).map(|(&number, &word)| (number, stable.word(word))).collect()),
+            words: log.words.iter().filter_map(|(&at, &word)| Some((place(at)?, stable.word(word)))).collect(),
+            calls: log.calls.values().filter_map(|fact| Some(CallFact { at: place(fact.at)?, ..*fact })).collect(),
+            unreadable: log.unreadable.iter().filter_map(|&at| place(at)).collect(),
+        };
+        let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        let size = 1 + content.words.len() + content.calls.len() + content.unreadable.len();
+        if let Some(seen) = self.samples.get_mut(&content) {
+            seen.last = nanos;
+            seen.count += 1;
+        } else if self.entries.saturating_add(size) > MAX_ENTRIES {
+            self.dropped += 1;
+            return;
+        } else {
+            self.entries += size;
+            self.samples.insert(content, Seen { first: nanos, last: nanos, count: 1 });
+        }
+        self.delivered += 1;
+        self.rows.extend(log.rows.into_iter().filter_map(|(region, row)| Some((stable.number(region)?, row))));
+    }
+
+    /// Samples and rows under the final numbering; first seen differs for each sample.
+    pub(crate) fn finish(self, layout: &Layout) -> (Vec<Sample>, Vec<CapturedRow>) {
+        let mut merged: BTreeMap<Content, Seen> = BTreeMap::new();
+        for (content, seen) in self.samples {
+            // Regions that became one make equal what was not equal before.
+            let known = merged.entry(renumber(&content, layout)).or_insert(Seen { count: 0, ..seen });
+            known.first = known.first.min(seen.first);
+            known.last = known.last.max(seen.last);
+            known.count += seen.count;
+        }
+        let mut ordered: Vec<(Content, Seen)> = merged.into_iter().collect();
+        ordered.sort_by(|one, other| (one.1.first, &one.0).cmp(&(other.1.first, &other.0)));
+        let mut next = 0;
+        let samples = ordered.into_iter().map(|(content, seen)| {
+            let first = seen.first.max(next);
+            next = first.saturating_add(1);
+            sample(content, Seen { first, last: seen.last.max(first), ..seen })
+        });
+        let samples = samples.collect();
+        let rows: BTreeSet<CapturedRow> =
+            self.rows.into_iter().filter_map(|(number, row)| Some(CapturedRow { region: layout.region(number)?, row })).collect();
+        (samples, rows.into_iter().collect())
+    }
+}
+
+fn renumber(content: &Content, layout: &Layout) -> Content {
+    let mut renumbered = Content {
+        registers: Registers(content.registers.0.iter().map(|(&number, &word)| (number, layout.word(word))).collect()),
+        words: content.words.iter().filter_map(|&(at, word)| Some((layout.place(at)?, layout.word(word)))).collect(),
+        calls: content.calls.iter().filter_map(|fact| Some(CallFact { at: layout.place(fact.at)?, ..*fact })).collect(),
+        unreadable: content.unreadable.iter().filter_map(|&at| layout.place(at)).collect(),
+    };
+    renumbered.words.sort_unstable();
+    renumbered.calls.sort_unstable();
+    renumbered.unreadable.sort_unstable();
+    renumbered
+}
+
+fn sample(content: Content, seen: Seen) -> Sample {
+    Sample {
+        record: "sample".to_owned(),
+        first_seen: seen.first,
+        last_seen: seen.last,
+        count: seen.count,
+        probe_type: "PtraceStop".to_owned(),
+        attach_point: "thread-stop".to_owned(),
+        registers: content.registers,
+        words: content.words,
+        calls: content.calls,
+        unreadable: content.unreadable,
+    }
+}

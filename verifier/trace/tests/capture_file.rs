@@ -1,0 +1,74 @@
+//! Reading a capture: strict, bounded, never a panic; every check with a capture in which only that check is broken.
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice, reason = "tests")]
+
+use sealtrace_trace::{Capture, CaptureError};
+
+const HEADER: &str = r#"{"backend":"ptrace","btfSource":{"selectionReason":"none needed","sha256":null,"sourceKind":"none","sourcePath":null},"captureVersion":0,"capturedAt":"2026-01-01T00:00:00Z","host":{"arch":"x86_64","bootIdHash":null,"kernelRelease":"6.1","osRelease":"debian 12"},"libc":{"variant":"glibc","version":"2.36"},"loss":{"delivered":3,"filtered":0,"kernelHits":4,"rateLimited":0,"ringLost":1},"mainModule":null,"platform":"linux","privacyProfile":{"id":"read-set-only/v0","sha256":"00"},"probeObject":null,"raw":false,"record":"header","regions":[{"kind":"stack","maps":[{"offset":0,"perms":"rw-","size":4096}],"module":null,"size":8192}],"rows":[],"sampling":{"durationMs":10,"frequency":1,"rounds":1}}"#;
+
+fn sample(first_seen: u64, count: u64) -> String {
+    format!(
+        r#"{{"attachPoint":"thread-stop","calls":[],"count":{count},"firstSeen":{first_seen},"lastSeen":9,"probeType":"PtraceStop","record":"sample","registers":{{"16":"invalid","7":"0:10"}},"unreadable":[],"words":[["0:10","null"]]}}"#
+    )
+}
+
+fn capture(header: &str, samples: &[String]) -> Vec<u8> {
+    let mut text = format!("{header}\n");
+    for sample in samples {
+        text += &format!("{sample}\n");
+    }
+    text.into_bytes()
+}
+
+fn good() -> Vec<u8> {
+    capture(HEADER, &[sample(1, 2), sample(2, 1)])
+}
+
+#[test]
+fn a_capture_round_trips_and_the_order_of_samples_does_not_matter() {
+    let parsed = Capture::parse(&good()).unwrap();
+    assert_eq!(parsed.encode().unwrap(), good());
+    let swapped = capture(HEADER, &[sample(2, 1), sample(1, 2)]);
+    assert_eq!(Capture::parse(&swapped).unwrap(), parsed);
+}
+
+#[test]
+fn each_broken_rule_is_refused_with_its_own_error() {
+    let with = |from: &str, to: &str| {
+        let header = HEADER.replace(from, to);
+        assert_ne!(header, HEADER, "{from} is not in the header");
+        Capture::parse(&capture(&header, &[sample(1, 2), sample(2, 1)]))
+    };
+    assert!(matches!(with("\"kernelHits\":4", "\"kernelHits\":5"), Err(CaptureError::Counters { .. })));
+    assert!(matches!(with("\"delivered\":3,\"filtered\":0", "\"delivered\":2,\"filtered\":1"), Err(CaptureError::Counters { .. })));
+    assert!(matches!(with("\"captureVersion\":0", "\"captureVersion\":1"), Err(CaptureError::Header { .. })));
+    assert!(matches!(with("\"record\":\"header\"", "\"record\":\"sample\""), Err(CaptureError::Header { .. })));
+    assert!(matches!(with("\"size\":8192", "\"size\":1"), Err(CaptureError::Header { .. })));
+    assert!(matches!(with("\"size\":8192", "\"size\":9007199254740991"), Ok(_)));
+    assert!(matches!(with("\"raw\":false", "\"raw\":false,\"raw\":true"), Err(CaptureError::Line { line: 1, .. })));
+    assert!(matches!(with("\"raw\":false", "\"raw\":false,\"more\":1"), Err(CaptureError::Line { line: 1, .. })));
+    let twice = capture(HEADER, &[sample(1, 2), sample(1, 1)]);
+    assert!(matches!(Capture::parse(&twice), Err(CaptureError::Header { .. })));
+    let none = capture(HEADER, &[sample(1, 3), sample(2, 0)]);
+    assert!(matches!(Capture::parse(&none), Err(CaptureError::Header { .. })));
+    assert!(matches!(Capture::parse(b""), Err(CaptureError::Header { .. })));
+}
+
+#[test]
+fn a_cut_capture_is_refused_wherever_it_is_cut() {
+    let whole = good();
+    for end in 0..whole.len() {
+        assert!(Capture::parse(&whole[..end]).is_err(), "cut at {end} was accepted");
+    }
+}
+
+#[test]
+fn no_flipped_byte_panics() {
+    let whole = good();
+    for position in 0..whole.len() {
+        for mask in [1, 0x20, 0x80] {
+            let mut bytes = whole.clone();
+            bytes[position] ^= mask;
+            drop(Capture::parse(&bytes));
+        }
+    }
+}

@@ -11,7 +11,6 @@ pub(crate) mod rows;
 mod verify;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use btf_archive::BtfBlob;
 use sealtrace_digest::BlobDigest;
@@ -19,7 +18,7 @@ use sealtrace_layout::{Descriptor, EMPTY_CONFIG, Manifest, media};
 use sealtrace_symbols::{BlobRef, BtfEntry, DebugSource, Module, SymbolIndex};
 
 use crate::collect::{LeftOut, ModuleFile};
-use crate::layout_dir::{Existing, LayoutDir, StagedLayout, TAG_BUNDLE};
+use crate::layout_dir::{LayoutDir, StagedLayout, TAG_BUNDLE};
 use crate::release::{Label, root_tag};
 pub(crate) use error::AssembleError;
 use parts::{ModuleParts, PartOptions};
@@ -70,10 +69,6 @@ pub(crate) struct AssembleOptions {
     pub(crate) name: Label,
     /// Release version.
     pub(crate) version: Label,
-    /// Where the layout goes.
-    pub(crate) target: PathBuf,
-    /// What may stand there.
-    pub(crate) existing: Existing,
     /// Debug files.
     pub(crate) debug_files: DebugFiles,
     /// Their compression.
@@ -106,13 +101,17 @@ pub(crate) struct Assembled {
     pub(crate) notes: Vec<LeftOut>,
 }
 
-/// Builds the layout and moves it to its place.
+/// Fills the staged layout and moves it to its place.
 ///
 /// # Errors
 /// [`AssembleError`]
-pub(crate) fn assemble(files: &[ModuleFile], btf: &[BtfBlob], options: &AssembleOptions) -> Result<Assembled, AssembleError> {
+pub(crate) fn assemble(
+    staged: StagedLayout,
+    files: &[ModuleFile],
+    btf: &[BtfBlob],
+    options: &AssembleOptions,
+) -> Result<Assembled, AssembleError> {
     let tag = root_tag(&options.name, &options.version).ok_or(AssembleError::TagTooLong)?;
-    let staged = StagedLayout::begin(&options.target, options.existing)?;
     let layout = staged.layout();
     let part_options = PartOptions {
         debug_files: options.debug_files,
@@ -233,5 +232,3 @@ fn parts_of(module: &Module) -> impl Iterator<Item = &BlobRef> {
     [module.table.as_ref(), module.unwind.as_ref(), debug].into_iter().flatten()
 }
 
-#[cfg(test)]
-mod tests;

@@ -186,5 +186,3 @@ fn leave_out(ignored: &mut Ignored, path: String, error: IdentityError, malforme
     Ok(())
 }
 
-#[cfg(test)]
-mod tests;

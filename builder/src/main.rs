@@ -1,10 +1,13 @@
 //! `symbol-bundle`: collects, seals, logs, exports and imports symbol bundles.
+mod assemble;
 mod attach;
 mod cli;
 mod collect;
 mod commands;
 mod layout_dir;
+mod opened;
 mod progress;
+mod release;
 mod symbolize;
 mod transfer;
 

@@ -141,10 +141,11 @@ fn signal_set() -> libc::sigset_t {
 
 /// Keeps SIGCHLD, SIGINT, SIGTERM and SIGHUP back for [`wait`]; gives SIGCHLD its default meaning, which a parent may have taken away.
 pub(crate) fn block_signals() {
+    let set = signal_set();
     // SAFETY: SIG_DFL is a valid disposition; the set is initialised; this process has no handler that could run in between.
     unsafe {
         libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-        libc::sigprocmask(libc::SIG_BLOCK, &raw const signal_set(), ptr::null_mut());
+        libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut());
     }
 }
 
@@ -154,8 +155,9 @@ pub(crate) fn wait(timeout: Duration) -> Wake {
         tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
         tv_nsec: libc::c_long::from(i32::try_from(timeout.subsec_nanos()).unwrap_or(0)),
     };
+    let set = signal_set();
     // SAFETY: the set and the time are initialised and outlive the call; no siginfo is asked for.
-    match unsafe { libc::sigtimedwait(&raw const signal_set(), ptr::null_mut(), &raw const time) } {
+    match unsafe { libc::sigtimedwait(&raw const set, ptr::null_mut(), &raw const time) } {
         libc::SIGCHLD => Wake::Child,
         -1 => Wake::Timeout,
         _ => Wake::Stop,
@@ -206,9 +208,10 @@ pub(crate) fn fork_held(command: &[CString]) -> io::Result<HeldChild> {
 fn run_child(mut waiting: PipeReader, mut report: PipeWriter, arguments: &[*const libc::c_char]) -> ! {
     let released = waiting.read_exact(&mut [0]).is_ok();
     if let (true, Some(&program)) = (released, arguments.first()) {
+        let set = signal_set();
         // SAFETY: the mask and the disposition are valid; `arguments` is a null-terminated array of C strings that outlive the call.
         unsafe {
-            libc::sigprocmask(libc::SIG_UNBLOCK, &raw const signal_set(), ptr::null_mut());
+            libc::sigprocmask(libc::SIG_UNBLOCK, &raw const set, ptr::null_mut());
             libc::signal(libc::SIGPIPE, libc::SIG_DFL);
             libc::execvp(program, arguments.as_ptr());
         }

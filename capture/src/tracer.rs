@@ -300,6 +300,12 @@ impl Tracer {
     }
 }
 
+impl Drop for Tracer {
+    fn drop(&mut self) {
+        self.detach_all();
+    }
+}
+
 fn is_stop(event: Event) -> bool {
     !matches!(event, Event::Exited(_) | Event::Killed(_))
 }

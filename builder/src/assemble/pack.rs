@@ -30,7 +30,7 @@ pub(super) fn pack_above(layout: &LayoutDir, modules: &mut [Module], others: usi
     let with_debug = fixed + packs + debug > limit;
     pack(layout, modules, |part| with_debug || !is_debug(part))?;
     let found = fixed + count(modules, false) + if with_debug { 0 } else { debug };
-    if found > limit.max(fixed + 256) || fixed > limit {
+    if found > limit {
         return Err(AssembleError::TooManyLayers { found, limit });
     }
     Ok(())

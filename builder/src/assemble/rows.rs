@@ -1,5 +1,6 @@
 //! The rows of a symbol table as JSON, one object a line: what `index --expand` prints and `--json-rows` stores.
 
+use sealtrace_digest::BlobDigest;
 use sealtrace_symbols::{SymbolTable, TableError, TableRow};
 use serde::Serialize;
 
@@ -78,13 +79,15 @@ pub(crate) fn rows<B: AsRef<[u8]>>(table: &SymbolTable<B>) -> impl Iterator<Item
     table.rows().filter_map(move |row| row.map(|row| Row::of(&row, image_base)).transpose())
 }
 
-/// All rows of a table as canonical JSON, one object a line.
+/// All rows of a table as canonical JSON, one object a line; the first line names the table.
 ///
 /// # Errors
 /// A text: the table is damaged, or a row has no canonical JSON.
 pub(super) fn encode(table: &[u8]) -> Result<Vec<u8>, String> {
+    let head = serde_json::json!({"rowsVersion": 0, "table": BlobDigest::of(table)});
     let table = SymbolTable::open(table).map_err(|error| error.to_string())?;
-    let mut lines = Vec::new();
+    let mut lines = sealtrace_json::canonical(&head).map_err(|error| error.to_string())?;
+    lines.push(b'\n');
     for row in rows(&table) {
         let row = row.map_err(|error| error.to_string())?;
         lines.extend(sealtrace_json::canonical(&row).map_err(|error| error.to_string())?);

@@ -8,6 +8,8 @@ mod frames;
 mod html;
 mod seal;
 mod summary;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use sealtrace_digest::StatementDigest;

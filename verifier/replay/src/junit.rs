@@ -55,7 +55,7 @@ fn write(trace: &str, cases: &[Case]) -> String {
     let totals = format!("tests=\"{}\" failures=\"{failures}\" errors=\"{errors}\"", cases.len());
     let trace = escape(trace);
     let mut xml = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"trace-replay\" {totals}>\n");
-    write!(xml, "  <testsuite name=\"{trace}\" {totals} skipped=\"0\">\n").ok();
+    writeln!(xml, "  <testsuite name=\"{trace}\" {totals} skipped=\"0\">").ok();
     for case in cases {
         let name = escape(&case.name);
         write!(xml, "    <testcase classname=\"trace-replay.{trace}\" name=\"{name}\"").ok();

@@ -127,7 +127,7 @@ fn draw_work(stream: &mut Stream, samples: usize) -> (usize, usize) {
 
 /// Batches go round robin; those of worker 0 stay where seed 0 has them.
 fn samples_of_other_workers(samples: usize, batch: usize, workers: usize) -> u64 {
-    count((0..samples).filter(|sample| (sample / batch) % workers != 0).count())
+    count((0..samples).filter(|sample| !(sample / batch).is_multiple_of(workers)).count())
 }
 
 /// The capture file: header, samples in drawn order, each line in a drawn spelling as long as the limits allow it.

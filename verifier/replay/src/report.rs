@@ -100,7 +100,7 @@ impl ReplayVerdict {
 pub struct SeedResult {
     /// The seed.
     pub seed: u64,
-    /// UUIDv8 from witness and seed.
+    /// `UUIDv8` from witness and seed.
     pub replay_id: String,
     /// Its score.
     pub score: Score,

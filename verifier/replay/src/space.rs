@@ -8,7 +8,7 @@ use crate::seeds::{Stream, moved};
 const PAGE: u64 = 4096;
 /// The least distance between two regions and from address 0, in pages: 2 MiB, as in the canonical placement.
 const GAP_PAGES: u64 = 512;
-/// 2^47 bytes in pages: user space of x86_64.
+/// 2^47 bytes in pages: user space of `x86_64`.
 const SPACE_PAGES: u64 = 1 << 35;
 /// 2^63 bytes in pages: the most that captures with larger reservations are given.
 const MAX_SPACE_PAGES: u64 = 1 << 51;
@@ -17,7 +17,7 @@ const MAX_SPACE_PAGES: u64 = 1 << 51;
 pub(crate) fn draw_bases(stream: &mut Stream, sizes: &[u64]) -> Result<Vec<u64>, PlacementError> {
     let pages = |size: u64| size.div_ceil(PAGE).saturating_add(GAP_PAGES);
     let needed = sizes.iter().fold(GAP_PAGES, |sum, &size| sum.saturating_add(pages(size)));
-    let space = needed.saturating_mul(2).checked_next_power_of_two().unwrap_or(u64::MAX).max(SPACE_PAGES).min(MAX_SPACE_PAGES);
+    let space = needed.saturating_mul(2).checked_next_power_of_two().unwrap_or(u64::MAX).clamp(SPACE_PAGES, MAX_SPACE_PAGES);
     let Some(free) = space.checked_sub(needed) else {
         return Err(PlacementError::DoesNotFit { region: 0, size: needed.saturating_mul(PAGE) });
     };

@@ -34,8 +34,8 @@ pub(crate) struct Cli {
     /// Demand a ratio of 1.0 on each seed (otherwise 0.95)
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Write a JUnit report here
-    #[arg(long, value_name = "FILE")]
+    /// The report for CI.
+    #[arg(long, value_name = "FILE", help = "Write a JUnit report here")]
     pub(crate) junit: Option<PathBuf>,
     /// Write the Evidence card here
     #[arg(long, value_name = "F.html")]

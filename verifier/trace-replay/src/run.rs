@@ -30,7 +30,10 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
 }
 
 fn replay(cli: &Cli, world: &World) -> Result<ReplayReport, Failure> {
-    let bundles: Vec<SourceBundle<'_>> = world.bundles.iter().map(|bundle| SourceBundle::of(bundle, world.store.oci())).collect();
+    let bundles: Vec<SourceBundle<'_>> = match &world.store {
+        Some(store) => world.bundles.iter().map(|bundle| SourceBundle::of(bundle, store.oci())).collect(),
+        None => Vec::new(),
+    };
     let input = ReplayInput {
         witness: &world.trace.witness,
         witness_digest: world.trace.digest,

@@ -18,7 +18,8 @@ pub(crate) struct World {
     pub(crate) trace: OpenTrace,
     pub(crate) signature: SignatureState,
     pub(crate) capture: Vec<u8>,
-    pub(crate) store: Store,
+    /// `None` only where the witness names no bundle.
+    pub(crate) store: Option<Store>,
     pub(crate) bundles: Vec<VerifiedBundle>,
     pub(crate) verdict: Verdict,
 }
@@ -58,10 +59,9 @@ pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
     }
     let parsed = Capture::parse(&capture).map_err(|error| Failure::from_error(ExitCode::Malformed, "capture", &error))?;
     check_witness(&trace.statement, &trace.witness, Some(&parsed), &mut checks);
-    let store = store.map_err(|error| no_store(&error))?;
     let mut assurance = if signature == SignatureState::Verified { Assurance::LoggedLocally } else { Assurance::None };
-    let bundles = open_bundles(&trace, &store, trust, (&mut checks, &mut assurance))?;
-    Ok(World { trace, signature, capture, store, bundles, verdict: checks.conclude(assurance) })
+    let bundles = open_bundles(&trace, store.as_ref().map_err(no_store), trust, (&mut checks, &mut assurance))?;
+    Ok(World { trace, signature, capture, store: store.ok(), bundles, verdict: checks.conclude(assurance) })
 }
 
 fn read_trace(cli: &Cli) -> Result<Vec<u8>, Failure> {
@@ -101,13 +101,13 @@ fn accept(trace: &OpenTrace, cli: &Cli, trust: &Result<Trust, Failure>) -> Resul
 
 fn open_bundles(
     trace: &OpenTrace,
-    store: &Store,
+    store: Result<&Store, Failure>,
     trust: Result<Trust, Failure>,
     (checks, assurance): (&mut Checks, &mut Assurance),
 ) -> Result<Vec<VerifiedBundle>, Failure> {
     let digests = &trace.witness.symbolization.bundles;
     let Some(first) = digests.first() else { return Ok(Vec::new()) };
-    let trust = trust?;
+    let (store, trust) = (store?, trust?);
     let graph = store.graph().map_err(|error| Failure::from_error(ExitCode::NoVerdict, "store", &error))?;
     let graph = graph.ok_or_else(|| missing(first))?;
     let world = Bundles { blobs: store.oci(), graph: &graph, trust: &trust };

@@ -40,14 +40,13 @@ pub(crate) struct LayoutDir {
 }
 
 impl LayoutDir {
-    /// Makes an empty layout in a folder that does not exist yet; `index.json` is empty until [`LayoutDir::write_index`].
-    ///
-    /// # Errors
-    /// [`LayoutDirError::Io`]
+    /// Makes an empty layout in use at once; the tools only build staged ones.
+    #[cfg(test)]
     pub(crate) fn create(root: &Path) -> Result<Self, LayoutDirError> {
         Self::create_with(root, Durability::EachFile)
     }
 
+    /// Makes an empty layout in a folder that does not exist yet; `index.json` is empty until [`LayoutDir::write_index`].
     fn create_with(root: &Path, durability: Durability) -> Result<Self, LayoutDirError> {
         std::fs::create_dir(root).map_err(|source| LayoutDirError::io("create", root, source))?;
         let blobs = root.join("blobs/sha256");
@@ -158,8 +157,9 @@ impl LayoutDir {
         Ok((digest, SymbolIndex::parse(&bytes)?))
     }
 
-    /// Writes the first root index and `index.json`: the root tagged `root_tag` lists `children` (the bundle manifest first),
-    /// each child also tagged `<prefix>-<first 12 hex digits>`. Each child is (tag prefix, descriptor).
+    /// Writes the root index and `index.json`: the root tagged `root_tag` lists `children` (the bundle manifest first, then by
+    /// tag), each child also tagged `<prefix>-<first 12 hex digits>`. Each child is (tag prefix, descriptor). A former root index
+    /// stays behind as a blob: the caller removes it, and holds a lock while it changes a layout in use.
     ///
     /// # Errors
     /// [`LayoutDirError`]
@@ -168,50 +168,16 @@ impl LayoutDir {
         self.write_tagged(root_tag, children)
     }
 
-    /// Lists an attached manifest, already stored by [`LayoutDir::put_blob`], in the root index and tags it
-    /// `<tag_prefix>-<first 12 hex digits>`. Doing it twice changes nothing. The old root index is removed.
-    ///
-    /// # Errors
-    /// [`LayoutDirError::NoRoot`] when `index.json` has no tagged root index, and what reading and writing gives.
-    pub(crate) fn attach(&self, descriptor: &Descriptor, tag_prefix: &str) -> Result<(), LayoutDirError> {
-        let _lock = files::lock(&self.root.join("oci-layout"))?;
-        let (root_tag, old_root, mut children) = self.read_tagged()?;
-        let tag = child_tag(tag_prefix, &descriptor.digest);
-        let present = children.iter().any(|(there, child)| *there == tag && child.digest == descriptor.digest);
-        if present {
-            return Ok(());
-        }
-        children.push((tag, Descriptor { annotations: BTreeMap::new(), ..descriptor.clone() }));
-        self.write_tagged(&root_tag, children)?;
-        self.remove_blob(&old_root)
-    }
-
     /// The tag of the root index: `NAME-VERSION`.
     ///
     /// # Errors
     /// [`LayoutDirError::NoRoot`] and what reading gives.
     pub(crate) fn root_tag(&self) -> Result<String, LayoutDirError> {
-        Ok(self.read_tagged()?.0)
-    }
-
-    /// Root tag, digest of the root index, children with their tags.
-    fn read_tagged(&self) -> Result<(String, BlobDigest, Vec<(String, Descriptor)>), LayoutDirError> {
-        let top = ImageIndex::parse(&self.blobs.index_bytes()?)?;
         let no_root = || LayoutDirError::NoRoot { path: self.root.clone() };
-        let mut root = None;
-        let mut children = Vec::new();
-        for mut descriptor in top.manifests {
-            let tag = descriptor.annotations.remove(REF_NAME).ok_or_else(no_root)?;
-            if descriptor.media_type == media::INDEX {
-                if root.replace((tag, descriptor.digest)).is_some() {
-                    return Err(no_root());
-                }
-            } else {
-                children.push((tag, descriptor));
-            }
-        }
-        let (tag, digest) = root.ok_or_else(no_root)?;
-        Ok((tag, digest, children))
+        let top = ImageIndex::parse(&self.blobs.index_bytes()?)?;
+        let mut roots = top.manifests.into_iter().filter(|descriptor| descriptor.media_type == media::INDEX);
+        let root = roots.next().filter(|_| roots.next().is_none()).ok_or_else(no_root)?;
+        root.annotations.get(REF_NAME).cloned().ok_or_else(no_root)
     }
 
     fn write_tagged(&self, root_tag: &str, mut children: Vec<(String, Descriptor)>) -> Result<(), LayoutDirError> {

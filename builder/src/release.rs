@@ -15,13 +15,6 @@ pub(crate) struct Label(String);
 #[error("use 1 to 128 of A-Z a-z 0-9 . _ - and start with a letter, a digit or _: it becomes part of a tag")]
 pub(crate) struct LabelError;
 
-impl Label {
-    /// The text.
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl FromStr for Label {
     type Err = LabelError;
 

@@ -29,7 +29,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "V")]
     version: Label,
     /// The OCI layout folder to write
-    #[arg(short, long = "output", value_name = "LAYOUT")]
+    #[arg(short = 'o', long = "output", value_name = "LAYOUT")]
     layout: PathBuf,
     /// Kernel types to include: <distro>/<version>/<arch>/<release>.btf
     #[arg(long, value_name = "DIR")]
@@ -46,7 +46,7 @@ pub(crate) struct BuildArgs {
     #[command(flatten)]
     switches: BuildSwitches,
     /// Worker threads [default: one for each core]
-    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
     #[command(flatten)]
     pub(crate) output: OutputArgs,

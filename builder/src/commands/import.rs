@@ -62,7 +62,11 @@ fn report(archive: &Path, imported: &Imported, results: &mut Vec<serde_json::Val
     let archive = escape(&archive.display().to_string());
     if !imported.unreferenced.is_empty() {
         let named: Vec<_> = imported.unreferenced.iter().take(MAX_NAMED_BLOBS).map(ToString::to_string).collect();
-        note(&format!("warning: {archive} holds {} blobs that no manifest names; not admitted: {}", imported.unreferenced.len(), named.join(", ")));
+        note(&format!(
+            "warning: {archive} holds {} blobs that no manifest names; not admitted: {}",
+            imported.unreferenced.len(),
+            named.join(", ")
+        ));
     }
     if json {
         results.push(serde_json::json!({

@@ -37,8 +37,8 @@ pub(crate) enum LayoutDirError {
         /// What is missing or wrong.
         why: String,
     },
-    /// An `index.json` that does not tag exactly one root index and every child.
-    #[error("{} does not tag exactly one root index and every manifest", escape(&path.join("index.json").display().to_string()))]
+    /// An `index.json` that does not tag exactly one root index.
+    #[error("{} does not tag exactly one root index", escape(&path.join("index.json").display().to_string()))]
     NoRoot {
         /// The layout.
         path: PathBuf,

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use super::error::LayoutDirError;
 
@@ -57,12 +57,4 @@ fn write_new(path: &Path, bytes: &[u8], durability: Durability) -> Result<(), La
 pub(super) fn sync_folder(folder: &Path) -> Result<(), LayoutDirError> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     File::open(folder).and_then(|file| file.sync_all()).map_err(|source| LayoutDirError::io("sync", folder, source))
-}
-
-/// Holds an exclusive lock on a file until dropped; waits for another holder.
-pub(super) fn lock(path: &Path) -> Result<File, LayoutDirError> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let locked = rustix::fs::open(path, flags, Mode::empty())
-        .and_then(|file| rustix::fs::flock(&file, FlockOperation::LockExclusive).map(|()| File::from(file)));
-    locked.map_err(|error| LayoutDirError::io("lock", path, error.into()))
 }

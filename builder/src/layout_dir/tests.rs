@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn new_layout(path: &Path) -> LayoutDir {
+    LayoutDir::create(path).unwrap()
+}
+
 fn bundle(layout: &LayoutDir) -> Descriptor {
     let index = SymbolIndex {
         index_version: 0,
@@ -32,21 +36,19 @@ fn names(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn attachments_join_the_root_index_in_one_order_and_the_old_root_goes() {
+fn children_stand_in_one_order_whatever_order_they_are_given_in() {
     let dir = tempfile::tempdir().unwrap();
     let mut indexes = Vec::new();
     for order in [["a", "b"], ["b", "a"]] {
-        let layout = LayoutDir::create(&dir.path().join(order.concat())).unwrap();
+        let layout = new_layout(&dir.path().join(order.concat()));
         let bundle = bundle(&layout);
-        layout.write_index("n-1", &[(TAG_BUNDLE, bundle.clone())]).unwrap();
-        for text in order {
-            let child = attached(&layout, &bundle, text);
-            layout.attach(&child, TAG_SIGNATURE).unwrap();
-            layout.attach(&child, TAG_SIGNATURE).unwrap();
-        }
+        let mut children: Vec<_> = order.iter().map(|text| (TAG_SIGNATURE, attached(&layout, &bundle, text))).collect();
+        children.push((TAG_BUNDLE, bundle.clone()));
+        layout.write_index("n-1", &children).unwrap();
         let graph = layout.graph().unwrap();
         assert_eq!(graph.attachments(&bundle.digest).unwrap().signatures.len(), 2);
         assert_eq!(graph.only_bundle().unwrap().0, bundle.digest);
+        assert_eq!(graph.top().manifests[1].digest, bundle.digest, "the bundle comes first");
         assert_eq!(layout.root_tag().unwrap(), "n-1");
         assert_eq!(layout.symbol_index().unwrap().1.name, "n");
         let needed = graph.reachable().len();
@@ -79,10 +81,10 @@ fn only_a_layout_with_a_bundle_of_ours_is_ever_replaced() {
     assert!(matches!(StagedLayout::begin(&precious, Existing::Keep), Err(LayoutDirError::NotEmpty { .. })));
     assert!(matches!(StagedLayout::begin(&precious, Existing::Replace), Err(LayoutDirError::NotALayout { .. })));
     let empty_layout = dir.path().join("other");
-    LayoutDir::create(&empty_layout).unwrap();
+    new_layout(&empty_layout);
     assert!(matches!(StagedLayout::begin(&empty_layout, Existing::Replace), Err(LayoutDirError::NotALayout { .. })));
     let ours = dir.path().join("ours");
-    let layout = LayoutDir::create(&ours).unwrap();
+    let layout = new_layout(&ours);
     let manifest = bundle(&layout);
     layout.write_index("n-1", &[(TAG_BUNDLE, manifest)]).unwrap();
     let link = dir.path().join("link");
@@ -98,7 +100,7 @@ fn only_a_layout_with_a_bundle_of_ours_is_ever_replaced() {
 #[test]
 fn a_planted_link_is_replaced_and_never_written_through() {
     let dir = tempfile::tempdir().unwrap();
-    let layout = LayoutDir::create(&dir.path().join("l")).unwrap();
+    let layout = new_layout(&dir.path().join("l"));
     let outside = dir.path().join("outside");
     std::fs::write(&outside, b"keep").unwrap();
     let digest = BlobDigest::of(b"content");

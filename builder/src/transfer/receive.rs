@@ -14,11 +14,7 @@ const MAX_OCI_LAYOUT_BYTES: u64 = 4 << 10;
 const PIECE: usize = 1 << 20;
 
 /// Reads the whole archive into the quarantine; returns the bytes of `index.json`. `progress` is told the bytes done.
-pub(crate) fn receive(
-    source: &impl ReadAt,
-    staging: &mut Staging<'_>,
-    progress: &mut dyn FnMut(u64),
-) -> Result<Vec<u8>, ImportError> {
+pub(crate) fn receive(source: &impl ReadAt, staging: &mut Staging<'_>, progress: &mut dyn FnMut(u64)) -> Result<Vec<u8>, ImportError> {
     let mut reader = ArchiveReader::new(source);
     let mut index = Vec::new();
     let mut buffer = vec![0; PIECE];
@@ -36,9 +32,8 @@ pub(crate) fn receive(
                 let mut hasher = BlobDigest::hasher();
                 copy(source, &entry, &mut buffer, &mut |piece| {
                     hasher.update(piece);
-                    file.write_all(piece).map_err(|source| {
-                        DeviceError { doing: "write", path: staging.dir().path().join(digest.hex()), source }.into()
-                    })
+                    file.write_all(piece)
+                        .map_err(|source| DeviceError { doing: "write", path: staging.dir().path().join(digest.hex()), source }.into())
                 })?;
                 let found = hasher.finish();
                 if found != digest {

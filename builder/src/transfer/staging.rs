@@ -30,14 +30,13 @@ impl<'a> Staging<'a> {
     /// Makes a quarantine in a store whose lock is held, after removing stale ones.
     pub(crate) fn create(store: &'a Dir) -> Result<Self, DeviceError> {
         let (parent, _) = store.make_dir(STAGING, 0o700)?;
-        remove_stale(&parent)?;
-        let mut number = 1_u64;
-        loop {
-            let name = format!("{PREFIX}{number}");
-            if let Some(dir) = parent.make_new_dir(&name, 0o700)? {
-                return Ok(Self { store, parent, dir, name, sizes: BTreeMap::new() });
+        match remove_stale(&parent).and_then(|()| make_free(&parent)) {
+            Ok((dir, name)) => Ok(Self { store, parent, dir, name, sizes: BTreeMap::new() }),
+            Err(error) => {
+                // The first error is the one to report.
+                drop(store.remove_empty_dir(STAGING));
+                Err(error)
             }
-            number += 1;
         }
     }
 
@@ -71,8 +70,11 @@ impl<'a> Staging<'a> {
         while done < size {
             let want = usize::try_from(size - done).unwrap_or(usize::MAX).min(buffer.len());
             let part = buffer.get_mut(..want).unwrap_or_default();
-            file.read_exact_at(part, offset + done)
-                .map_err(|source| DeviceError { doing: "read", path: self.dir.path().join(&name), source })?;
+            file.read_exact_at(part, offset + done).map_err(|source| DeviceError {
+                doing: "read",
+                path: self.dir.path().join(&name),
+                source,
+            })?;
             hasher.update(part);
             done += u64::try_from(want).unwrap_or(u64::MAX);
         }
@@ -100,6 +102,18 @@ impl Drop for Staging<'_> {
         // What cannot be removed now is removed by the next import.
         drop(empty(&self.dir).and_then(|()| self.parent.remove_empty_dir(&self.name)));
         drop(self.store.remove_empty_dir(STAGING));
+    }
+}
+
+/// Makes the first `import-<n>` that is free.
+fn make_free(parent: &Dir) -> Result<(Dir, String), DeviceError> {
+    let mut number = 1_u64;
+    loop {
+        let name = format!("{PREFIX}{number}");
+        if let Some(dir) = parent.make_new_dir(&name, 0o700)? {
+            return Ok((dir, name));
+        }
+        number += 1;
     }
 }
 

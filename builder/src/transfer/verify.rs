@@ -3,6 +3,7 @@
 //! Anyone can attach anything to a bundle, so each attachment is a candidate: it is looked at on its own, cheaply, before
 //! the one full verification. Not here: what is checked (`sealtrace-bundle`).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use sealtrace_bundle::{SymbolBundleInput, VerifiedBundle, VerifiedStatement, open_statement, verify_symbol_bundle};
@@ -33,9 +34,10 @@ pub(crate) fn verify(
     let (signature, statement) = candidates.signature(&attached.signatures)?;
     let fragment = candidates.fragment(&attached.fragments, statement.as_ref())?;
 
-    let index = graph.manifests().get(bundle).and_then(|manifest| {
-        manifest.layers.iter().find(|layer| layer.media_type == media::SYMBOL_INDEX).map(|layer| layer.digest)
-    });
+    let index = graph
+        .manifests()
+        .get(bundle)
+        .and_then(|manifest| manifest.layers.iter().find(|layer| layer.media_type == media::SYMBOL_INDEX).map(|layer| layer.digest));
     let index = index.ok_or(ImportError::NoIndex { bundle: *bundle })?;
     let manifest_bytes = candidates.blob(bundle, limit(MAX_MANIFEST_BYTES))?;
     let index_bytes = candidates.blob(&index, limit(MAX_INDEX_BYTES))?;
@@ -75,7 +77,7 @@ impl Candidates<'_> {
 
     /// The first signature that a trusted key made over this bundle; without one, the first, so that the verdict can say what is wrong with it.
     fn signature(&self, attached: &[Attachment]) -> Result<(Content, Option<VerifiedStatement>), ImportError> {
-        for attachment in attached {
+        for attachment in distinct(attached) {
             let content = self.content(attachment)?;
             let mut checks = Checks::new();
             let statement = open_statement(&content.bytes, self.trust, &mut checks);
@@ -93,7 +95,7 @@ impl Candidates<'_> {
 
     /// The first fragment that shows the statement's entry in its log; without one, the first.
     fn fragment(&self, attached: &[Attachment], statement: Option<&VerifiedStatement>) -> Result<Option<Content>, ImportError> {
-        for attachment in attached {
+        for attachment in distinct(attached) {
             let content = self.content(attachment)?;
             let shows = |statement: &&VerifiedStatement| {
                 let log = statement.log();
@@ -107,6 +109,12 @@ impl Candidates<'_> {
         }
         attached.first().map(|first| self.content(first)).transpose()
     }
+}
+
+/// The attachments without those whose layer came before: ten thousand manifests may name one large blob.
+fn distinct(attached: &[Attachment]) -> impl Iterator<Item = &Attachment> {
+    let mut seen = BTreeSet::new();
+    attached.iter().filter(move |attachment| seen.insert(attachment.layer.digest))
 }
 
 fn not_verified(bundle: BlobDigest, verdict: Verdict) -> ImportError {

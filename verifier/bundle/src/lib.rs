@@ -16,3 +16,6 @@ pub use symbol::{
     BuilderIdentity, SYMBOL_BUNDLE_PREDICATE, SymbolBundleInput, SymbolBundlePredicate, VerifiedBundle, symbol_bundle_statement,
     verify_symbol_bundle,
 };
+
+#[cfg(test)]
+mod tests;

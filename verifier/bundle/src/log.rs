@@ -5,8 +5,6 @@ use sealtrace_tlog::{LeafHash, LeafIndex, LogKey, NodeHash, RootHash, SignedChec
 use sealtrace_trust::Trust;
 use sealtrace_verdict::Checks;
 
-use crate::statement::expected_body;
-
 /// Where a statement is logged, as authenticated by the log's checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogPosition {
@@ -114,8 +112,11 @@ fn check_entry(bundle: &SigstoreBundle, entry: &LogEntry, signer: Option<&Public
             false
         }
     };
-    // The key that the entry names stands in the expected body, so that a foreign key shows as `entry-verifier` alone.
-    let body = match expected_body(&bundle.envelope, &stated.verifier) {
+    // The key that the entry names stands in the expected body, so that a foreign key shows as `entry-verifier` alone; that
+    // there is one signature is a check of its own.
+    let signature = bundle.envelope.signatures.first().map(|signature| signature.sig.clone()).unwrap_or_default();
+    let expected = EntryBody { digest: bundle.envelope.pae_digest(), signature, verifier: stated.verifier };
+    let body = match expected.encode() {
         Ok(expected) if expected == entry.canonicalized_body => {
             checks.pass("entry-body", &LeafHash::of(&expected).hex());
             true

@@ -2,7 +2,7 @@
 
 use sealtrace_digest::{KeyId, PaeDigest, StatementDigest};
 use sealtrace_envelope::{
-    BundleError, EntryError, Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, Statement, decode_base64,
+    BundleError, Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, Statement, decode_base64,
 };
 use sealtrace_tlog::SignedCheckpoint;
 use sealtrace_trust::Trust;
@@ -176,9 +176,4 @@ fn parse_statement(envelope: &Envelope, checks: &mut Checks) -> Option<Statement
             None
         }
     }
-}
-
-/// The entry body that an envelope must have, with the key that the entry itself names.
-pub(crate) fn expected_body(envelope: &Envelope, key: &PublicKey) -> Result<Vec<u8>, EntryError> {
-    sealtrace_envelope::EntryBody::of(envelope, key)?.encode()
 }

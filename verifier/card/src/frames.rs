@@ -16,7 +16,7 @@ struct Names<'a> {
 pub(crate) fn stacks(html: &mut Html, input: &CardInput<'_>) {
     let witness = input.witness;
     let names = Names { paths: paths(witness), differing: input.replay.mismatches.iter().map(|mismatch| mismatch.frame_index).collect() };
-    html.raw("<h2>Frames</h2>\n<p class=\"soft\">").text(&format!("{} stacks, innermost frame first.", witness.stacks.len()));
+    html.raw("<h2>Frames</h2>\n<p class=\"soft\">").text(&format!("Stacks: {}. Innermost frame first.", witness.stacks.len()));
     html.raw(" To see how a line came about by hand: <code>trace-verify explain TRACE --frame N</code></p>\n");
     for (position, stack) in (0_u64..).zip(&witness.stacks) {
         let observation = witness.observations.iter().find(|observation| observation.stack_ref == position);
@@ -41,9 +41,9 @@ fn one_stack(html: &mut Html, position: u64, stack: &StackRecord, (observation, 
     let top = stack.frames.first().map_or("no frame", title);
     let seen = observation.map_or_else(String::new, |seen| {
         let probe = seen.probe_type_raw.clone().unwrap_or_else(|| word(&seen.probe_type));
-        format!(", seen {} times by {probe} at {}", seen.hits, seen.attach_point)
+        format!("; seen {}× by {probe} at {}", seen.hits, seen.attach_point)
     });
-    html.raw("<summary>").text(&format!("Stack {position}: {top}, {} frames{seen}", stack.frames.len())).raw("</summary>\n");
+    html.raw("<summary>").text(&format!("Stack {position}: {top}; frames: {}{seen}", stack.frames.len())).raw("</summary>\n");
     for frame in &stack.frames {
         one_frame(html, frame, names);
     }

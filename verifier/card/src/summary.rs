@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sealtrace_replay::{Counts, ReplayVerdict};
-use sealtrace_verdict::Outcome;
+use sealtrace_verdict::{Conclusion, Outcome};
 
 use crate::html::{Html, word};
 use crate::seal::{BundleLine, Seal};
@@ -21,7 +21,7 @@ pub(crate) fn header(html: &mut Html, input: &CardInput<'_>) {
     figure(html, "symbol coverage", (&format!("{} %", coverage.percent()), class), &counted);
     let least = input.replay.minimum();
     let (replayed, class, _) = words::replay(input.replay.verdict(input.slo));
-    let counted = format!("{replayed}: {} of {} frames, {} seeds", least.matched, least.total, input.replay.seeds.len());
+    let counted = format!("{replayed}: {} of {} frames; seeds: {}", least.matched, least.total, input.replay.seeds.len());
     figure(html, "replay, smallest ratio", (&decimal(least.millionths()), class), &counted);
     let (signature, class) = words::signature(input.signature);
     figure(html, "signature", (signature, class), input.seal.map_or("no accepted signer", |seal| &seal.signer));
@@ -56,9 +56,13 @@ pub(crate) fn meaning(html: &mut Html, input: &CardInput<'_>) {
     html.element("p", "", words::assurance(input.verdict.assurance())).raw("\n");
     let (_, class, replay) = words::replay(input.replay.verdict(input.slo));
     html.element("p", class, replay).raw("\n");
-    for (title, points) in
-        [("Proved, where the verdict is verified and replay passes", words::PROVES.as_slice()), ("Not proved", &words::DOES_NOT_PROVE)]
-    {
+    let holds = input.verdict.conclusion() == Conclusion::Verified && input.replay.verdict(input.slo) == ReplayVerdict::Pass;
+    let proved = if holds {
+        "Proved"
+    } else {
+        "A card whose verdict is verified and whose replay passes would prove the following; this one does not"
+    };
+    for (title, points) in [(proved, words::PROVES.as_slice()), ("Not proved", &words::DOES_NOT_PROVE)] {
         html.element("h3", "", title).raw("<ul>\n");
         for point in points {
             html.element("li", "", point).raw("\n");

@@ -19,3 +19,6 @@ pub use dsse::{Envelope, EnvelopeError, EnvelopeSignature, MAX_ENVELOPE_SIGNATUR
 pub use entry::{ENTRY_KIND, ENTRY_VERSION, EntryBody, EntryError, KEY_DETAILS_P256, MAX_ENTRY_BYTES};
 pub use key::{KeyError, PublicKey, SignatureError};
 pub use statement::{MAX_STATEMENT_BYTES, STATEMENT_TYPE, Statement, StatementError, Subject, SubjectDigest};
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ use crate::media;
 pub const MAX_MANIFESTS: usize = 20_000;
 /// Most manifests attached to one manifest (notes/transfer, *10,000 bogus referrers*).
 pub const MAX_ATTACHMENTS: usize = 10_000;
+/// Most bytes of all manifests and indexes of one layout together (ours; a manifest has at most 4 MiB).
+pub const MAX_MANIFEST_TOTAL_BYTES: u64 = 512 << 20;
 /// Deepest nesting of indexes (ours; ours is 1).
 pub const MAX_INDEX_DEPTH: usize = 8;
 
@@ -74,7 +76,7 @@ pub enum GraphError {
         /// What is counted.
         what: &'static str,
         /// The limit.
-        limit: usize,
+        limit: u64,
     },
     /// An attached manifest that does not have the one layer of its kind.
     #[error("{digest} is attached as {artifact_type} but does not have exactly one layer of {expected}")]
@@ -147,6 +149,7 @@ pub struct LayoutGraph {
     indexes: BTreeMap<BlobDigest, ImageIndex>,
     manifests: BTreeMap<BlobDigest, Manifest>,
     sizes: BTreeMap<BlobDigest, u64>,
+    total: u64,
 }
 
 impl LayoutGraph {
@@ -156,12 +159,12 @@ impl LayoutGraph {
     /// [`GraphError`]
     pub fn open(blobs: &(impl Blobs + ?Sized), index: &[u8]) -> Result<Self, GraphError> {
         let top = ImageIndex::parse(index).map_err(GraphError::TopIndex)?;
-        let mut graph = Self { top: top.clone(), indexes: BTreeMap::new(), manifests: BTreeMap::new(), sizes: BTreeMap::new() };
+        let mut graph = Self { top: top.clone(), indexes: BTreeMap::new(), manifests: BTreeMap::new(), sizes: BTreeMap::new(), total: 0 };
         let mut level = top.manifests;
         let mut depth = 0;
         while !level.is_empty() {
             if depth > MAX_INDEX_DEPTH {
-                return Err(GraphError::Limit { what: "indexes within indexes", limit: MAX_INDEX_DEPTH });
+                return Err(GraphError::Limit { what: "indexes within indexes", limit: wide(MAX_INDEX_DEPTH) });
             }
             let mut next = Vec::new();
             for descriptor in &level {
@@ -189,12 +192,16 @@ impl LayoutGraph {
             return Err(GraphError::MediaType { digest, found: descriptor.media_type.clone() });
         }
         if self.indexes.len() + self.manifests.len() >= MAX_MANIFESTS {
-            return Err(GraphError::Limit { what: "manifests", limit: MAX_MANIFESTS });
+            return Err(GraphError::Limit { what: "manifests", limit: wide(MAX_MANIFESTS) });
         }
-        let bytes = blobs.blob(&digest, u64::try_from(MAX_MANIFEST_BYTES).unwrap_or(u64::MAX))?;
-        let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let bytes = blobs.blob(&digest, wide(MAX_MANIFEST_BYTES))?;
+        let found = wide(bytes.len());
         if found != descriptor.size {
             return Err(GraphError::Size { digest, expected: descriptor.size, found });
+        }
+        self.total = self.total.saturating_add(found);
+        if self.total > MAX_MANIFEST_TOTAL_BYTES {
+            return Err(GraphError::Limit { what: "bytes of manifests", limit: MAX_MANIFEST_TOTAL_BYTES });
         }
         let wrong = |source| GraphError::Manifest { digest, source };
         if is_index {
@@ -275,7 +282,7 @@ impl LayoutGraph {
             let Some(subject) = manifest.subject.as_ref().filter(|subject| subject.digest == *to) else { continue };
             count += 1;
             if count > MAX_ATTACHMENTS {
-                return Err(GraphError::Limit { what: "attached manifests", limit: MAX_ATTACHMENTS });
+                return Err(GraphError::Limit { what: "attached manifests", limit: wide(MAX_ATTACHMENTS) });
             }
             if let Some(size) = self.described_size(to).filter(|size| *size != subject.size) {
                 return Err(GraphError::Size { digest: *to, expected: subject.size, found: size });
@@ -288,6 +295,10 @@ impl LayoutGraph {
         }
         Ok(found)
     }
+}
+
+fn wide(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
 }
 
 fn attachment(digest: BlobDigest, manifest: &Manifest, expected: &'static str) -> Result<Attachment, GraphError> {

@@ -165,6 +165,16 @@ mod tests {
     }
 
     #[test]
+    fn draws_equal_those_of_the_python_in_the_format_document() {
+        let mut stream = Stream::new(42);
+        let dice: Vec<u64> = (0..8).map(|_| stream.below(6)).collect();
+        assert_eq!(dice, [0, 5, 0, 4, 3, 2, 0, 2]);
+        assert_eq!(stream.permutation(10), [8, 3, 1, 6, 0, 4, 7, 5, 2, 9]);
+        let rejected: Vec<u64> = (0..3).map(|_| stream.below((1 << 63) + 1)).collect();
+        assert_eq!(rejected, [5_042_097_328_529_051_898, 8_602_348_845_813_890_274, 4_996_455_247_179_236_409]);
+    }
+
+    #[test]
     fn seeds_follow_from_the_witness_and_fit_a_json_number() {
         let one = StatementDigest::of(b"one");
         let seeds = SeedPlan::Derived(5).seeds(&one);

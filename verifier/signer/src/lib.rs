@@ -8,3 +8,6 @@ mod key;
 
 pub use file::{create_public_key_file, read_public_key_file};
 pub use key::{SigningKey, SigningKeyError, sign_envelope};
+
+#[cfg(test)]
+mod tests;

@@ -12,3 +12,6 @@ mod reader;
 pub use error::SiteLogError;
 pub use log::{Appended, SiteLog, log_envelope, sign_and_log};
 pub use reader::{LOG_KEY_FILE, LogReader};
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,39 @@ fn read_range(file: &ArchiveFile, offset: u64, size: u64) -> io::Result<Vec<u8>>
     file.file.read_exact_at(&mut bytes, offset)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use sealtrace_layout::archive::write_archive;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_changes_after_it_was_opened_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.tar");
+        let digest = BlobDigest::of(b"content");
+        let parts = [(EntryName::OciLayout, &b"{}"[..]), (EntryName::Index, b"{}"), (EntryName::Blob(digest), b"content")];
+        let bytes = write_archive(parts).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        let blobs = ArchiveBlobs::open(ArchiveFile::open(&path).unwrap()).unwrap();
+        assert_eq!(blobs.index_bytes(), b"{}");
+        assert_eq!(&*blobs.blob(&digest, 7).unwrap(), b"content");
+        assert_eq!(blobs.blob(&digest, 6), Err(BlobError::TooLarge { digest, size: 7, limit: 6 }));
+        let changed: Vec<u8> = bytes.iter().map(|byte| if *byte == b'n' { b'N' } else { *byte }).collect();
+        std::fs::write(&path, changed).unwrap();
+        assert!(matches!(blobs.blob(&digest, 7), Err(BlobError::Mismatch { .. })));
+        std::fs::write(&path, b"").unwrap();
+        assert!(matches!(blobs.blob(&digest, 7), Err(BlobError::Io { .. })));
+    }
+
+    #[test]
+    fn folders_and_fifos_are_no_archives() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(matches!(ArchiveFile::open(dir.path()), Err(OpenArchiveError::Folder { .. })));
+        let fifo = dir.path().join("fifo");
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        assert!(matches!(ArchiveFile::open(&fifo), Err(OpenArchiveError::Special { found: "FIFO", .. })));
+        assert!(matches!(ArchiveFile::open(&dir.path().join("absent")), Err(OpenArchiveError::Io { .. })));
+    }
+}

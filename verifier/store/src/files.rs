@@ -81,3 +81,33 @@ fn read_level(path: &Path, prefix: &str, files: &mut TrustFiles) -> Result<(), S
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trust_folder_is_read_two_levels_deep_in_order_and_links_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("keys")).unwrap();
+        std::fs::write(dir.path().join("trusted_root.json"), b"{}").unwrap();
+        std::fs::write(dir.path().join("keys/b.pem"), b"b").unwrap();
+        std::fs::write(dir.path().join("keys/a.pem"), b"a").unwrap();
+        let names: Vec<_> = read_trust_folder(dir.path()).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["keys/a.pem", "keys/b.pem", "trusted_root.json"]);
+        std::fs::create_dir(dir.path().join("keys/deeper")).unwrap();
+        assert!(matches!(read_trust_folder(dir.path()), Err(StoreError::Kind { .. })));
+        std::fs::remove_dir(dir.path().join("keys/deeper")).unwrap();
+        std::os::unix::fs::symlink("a.pem", dir.path().join("keys/c.pem")).unwrap();
+        assert!(matches!(read_trust_folder(dir.path()), Err(StoreError::Kind { .. })));
+    }
+
+    #[test]
+    fn a_read_is_bounded_before_it_begins() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, b"1234").unwrap();
+        assert_eq!(read_bounded(&path, 4).unwrap(), b"1234");
+        assert!(matches!(read_bounded(&path, 3), Err(StoreError::TooLarge { limit: 3, .. })));
+    }
+}

@@ -183,3 +183,79 @@ impl Blobs for Store {
         self.oci.blob(digest, limit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sealtrace_layout::{Descriptor, ImageIndex, Manifest, media};
+
+    use super::*;
+
+    fn put(oci: &Path, media_type: &str, bytes: &[u8]) -> Descriptor {
+        let descriptor = Descriptor::of(media_type, bytes);
+        std::fs::write(oci.join("blobs/sha256").join(descriptor.digest.hex()), bytes).unwrap();
+        descriptor
+    }
+
+    /// A store that lists a bundle per text, each with a receipt of the name and version given.
+    fn store(root: &Path, bundles: &[(&str, &str)]) -> Vec<BlobDigest> {
+        let oci = root.join("oci");
+        std::fs::create_dir_all(oci.join("blobs/sha256")).unwrap();
+        std::fs::create_dir_all(root.join("receipts")).unwrap();
+        let mut listed = Vec::new();
+        for (position, (name, version)) in bundles.iter().enumerate() {
+            let layer = Descriptor::of(media::SYMBOL_INDEX, position.to_string().as_bytes());
+            let bundle = put(&oci, media::MANIFEST, &Manifest::new(media::SYMBOL_BUNDLE, vec![layer]).encode().unwrap());
+            let receipt = Receipt {
+                receipt_version: 0,
+                bundle: bundle.digest,
+                name: (*name).to_owned(),
+                version: (*version).to_owned(),
+                signature: BlobDigest::of(b""),
+                fragments: Vec::new(),
+                signer: String::new(),
+                log: None,
+                assurance: "signed".to_owned(),
+                checks: Vec::new(),
+            };
+            let path = root.join("receipts").join(format!("{}.json", bundle.digest.hex()));
+            std::fs::write(path, receipt.encode().unwrap()).unwrap();
+            listed.push(bundle);
+        }
+        let digests = listed.iter().map(|bundle| bundle.digest).collect();
+        std::fs::write(oci.join("index.json"), ImageIndex::new(listed).encode().unwrap()).unwrap();
+        digests
+    }
+
+    #[test]
+    fn a_reference_names_one_bundle_or_none_and_an_ambiguous_one_names_both() {
+        let dir = tempfile::tempdir().unwrap();
+        let digests = store(dir.path(), &[("a", "1"), ("b", "1"), ("b", "1")]);
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.find_bundle("a:1").unwrap().digest, digests[0]);
+        assert_eq!(store.find_bundle(&digests[1].to_string()).unwrap().digest, digests[1]);
+        match store.find_bundle("b:1") {
+            Err(StoreError::Ambiguous { found, .. }) => assert_eq!(found.len(), 2),
+            other => panic!("{other:?}"),
+        }
+        for (text, known) in [("c:1", true), ("sha256:00", false), ("a", false), ("", false)] {
+            let error = store.find_bundle(text).unwrap_err();
+            assert_eq!(matches!(error, StoreError::Unknown { .. }), known, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_without_its_receipt_or_without_its_listing_is_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let digests = store(dir.path(), &[("a", "1"), ("b", "1")]);
+        let receipts = dir.path().join("receipts");
+        let name = |digest: &BlobDigest| receipts.join(format!("{}.json", digest.hex()));
+        let store = Store::open(dir.path()).unwrap();
+        std::fs::rename(name(&digests[1]), name(&digests[0])).unwrap();
+        assert_eq!(store.bundles().unwrap(), [], "a receipt under another name is none");
+        std::fs::rename(name(&digests[0]), name(&digests[1])).unwrap();
+        assert_eq!(store.bundles().unwrap().len(), 1);
+        std::fs::remove_file(dir.path().join("oci/index.json")).unwrap();
+        assert_eq!(store.bundles().unwrap(), []);
+        assert_eq!(store.trust().unwrap(), None);
+    }
+}

@@ -384,3 +384,24 @@ impl Files {
         }
     }
 }
+
+#[cfg(test)]
+impl Fragment {
+    pub(crate) fn tiles_for_tests(&self) -> &BTreeMap<TileId, Vec<NodeHash>> {
+        &self.tiles
+    }
+
+    pub(crate) fn with_tile_for_tests(&self, id: &TileId, hashes: Vec<NodeHash>) -> Self {
+        let mut changed = self.clone();
+        changed.tiles.insert(*id, hashes);
+        changed
+    }
+
+    pub(crate) fn with_entry_for_tests(&self, index: u64, body: Vec<u8>) -> Self {
+        let mut changed = self.clone();
+        if let Some(entry) = changed.entries.get_mut(&index) {
+            entry.body = body;
+        }
+        changed
+    }
+}

@@ -20,3 +20,6 @@ pub use proof::{ProofError, verify_consistency, verify_inclusion};
 pub use proof_file::{ProofFile, ProofFileError};
 pub use tile::{ENTRIES_PER_TILE, EntryBundleError, TileId, TileKind, entry_bundle, parse_entry_bundle, parse_tile};
 pub use tree::{MissingNode, NodeAt, TileReader, consistency_proof, inclusion_proof, root_of, root_of_leaves, tiles_of_leaves};
+
+#[cfg(test)]
+mod tests;

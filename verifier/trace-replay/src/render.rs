@@ -10,7 +10,7 @@ use crate::world::World;
 pub(crate) fn text(cli: &Cli, world: &World, report: &ReplayReport) {
     let coverage = report.coverage;
     note(&format!(
-        "{}  {} stacks, {} frames, {} of {} named ({} %)",
+        "{}  stacks: {}, frames: {}; {} of {} named ({} %)",
         escape(&cli.trace.display().to_string()),
         world.trace.witness.stacks.len(),
         report.frames_total,
@@ -21,7 +21,7 @@ pub(crate) fn text(cli: &Cli, world: &World, report: &ReplayReport) {
     note(&format!("signature  {}", signature(world)));
     let least = report.minimum();
     note(&format!(
-        "replay     {} seeds{}, least {} of {} frames equal; unperturbed {} of {}",
+        "replay     seeds: {}{}; least {} of {} frames equal, unperturbed {} of {}",
         report.seeds.len(),
         if report.explicit_seed { " (chosen by hand)" } else { "" },
         least.matched,
@@ -56,7 +56,7 @@ fn differences(report: &ReplayReport) -> String {
     let mut parts = Vec::new();
     if let Some(first) = report.mismatches.first() {
         parts.push(format!(
-            "{} frame differences, first: frame {} {}: recorded {}, replayed {}",
+            "frames that differ: {}, first: frame {} {}: recorded {}, replayed {}",
             report.mismatches.len(),
             first.frame_index,
             escape(&first.field),
@@ -65,7 +65,7 @@ fn differences(report: &ReplayReport) -> String {
         ));
     }
     if let Some(first) = report.record_mismatches.first() {
-        parts.push(format!("{} other fields, first: {}", report.record_mismatches.len(), escape(&first.field)));
+        parts.push(format!("other fields: {}, first: {}", report.record_mismatches.len(), escape(&first.field)));
     }
     if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }
 }

@@ -1,10 +1,11 @@
 //! From arguments to one replay: open, replay, write the reports, print the events.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use sealtrace_card::{BundleLine, CardInput, Seal, card};
-use sealtrace_case::Signature;
-use sealtrace_console::{Failure, Outcome, Overwrite, print_json, write_atomic};
+use sealtrace_case::{Signature, capture_beside};
+use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, print_json, write_atomic};
 use sealtrace_replay::{ReplayInput, ReplayReport, junit, replay_timed};
 use sealtrace_resolve::SourceBundle;
 
@@ -14,6 +15,7 @@ use crate::world::{self, World};
 
 /// Runs the command.
 pub(crate) fn run(cli: &Cli) -> Outcome {
+    refuse_own_inputs(cli)?;
     let world = world::open(cli)?;
     let report = replay(cli, &world)?;
     if let Some(path) = &cli.junit {
@@ -27,6 +29,22 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     }
     render::text(cli, &world, &report);
     Ok(report.verdict(cli.slo()).exit())
+}
+
+/// A report never replaces the evidence it is about.
+fn refuse_own_inputs(cli: &Cli) -> Result<(), Failure> {
+    let beside = capture_beside(&cli.trace);
+    let inputs: Vec<PathBuf> = [Some(&cli.trace), cli.capture.as_ref(), Some(&beside)].into_iter().flatten().filter_map(real).collect();
+    let outputs = [cli.junit.as_ref(), cli.card.as_ref()].into_iter().flatten();
+    match outputs.into_iter().find(|output| real(output).is_some_and(|output| inputs.contains(&output))) {
+        None => Ok(()),
+        Some(path) => Err(Failure::new(ExitCode::NoVerdict, format_args!("{} is the trace or its capture", path.display()))
+            .hint("name another file for the report")),
+    }
+}
+
+fn real(path: &PathBuf) -> Option<PathBuf> {
+    path.canonicalize().ok()
 }
 
 fn replay(cli: &Cli, world: &World) -> Result<ReplayReport, Failure> {

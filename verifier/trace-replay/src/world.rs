@@ -29,11 +29,7 @@ pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
     let bytes = read_trace(cli)?;
     let path = cli.store.path(rustix::process::geteuid().is_root())?;
     let store = Store::open(&path);
-    let trust = match (&cli.trust, &store) {
-        (Some(folder), _) => trust_folder(folder),
-        (None, Ok(store)) => trust_folder(&store.trust_path()),
-        (None, Err(error)) => Err(no_store(error)),
-    };
+    let trust = trust_folder(cli.trust.as_deref().unwrap_or(&path.join("trust")));
     // A folder that is there and wrong is never passed over.
     if let Err(failure) = &trust
         && (failure.exit() != ExitCode::NoVerdict || cli.trust.is_some())

@@ -1,12 +1,17 @@
 //! The program as a whole: exit codes, events, files.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use sealtrace_digest::FileSha256;
+use sealtrace_envelope::PAYLOAD_TYPE_IN_TOTO;
 use sealtrace_resolve::{ResolverIdentity, Sources, WitnessInput, derive, statement};
+use sealtrace_signer::SigningKey;
+use sealtrace_site_log::{SiteLog, sign_and_log};
+use sealtrace_tlog::Origin;
 use sealtrace_trace::Capture;
+use sealtrace_trust::{TRUSTED_ROOT_FILE, TrustedLog, key_file_name, trusted_root_json};
 use sealtrace_unwind::Placement;
 use serde_json::{Value, json};
 
@@ -37,8 +42,7 @@ fn capture() -> Vec<u8> {
                "registers": {"16": ip, "7": "1:1000", "6": "invalid"},
                "words": [["1:1008", "0:1200"], ["1:1018", "0:1300"], ["1:1028", "null"]], "calls": [], "unreadable": []})
     };
-    let lines = [header, sample(0, "0:1100"), sample(5, "0:1150")];
-    let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    let text = format!("{header}\n{}\n{}\n", sample(0, "0:1100"), sample(5, "0:1150"));
     Capture::parse(text.as_bytes()).unwrap().encode().unwrap()
 }
 
@@ -188,10 +192,70 @@ fn what_is_no_trace_is_exit_3_and_what_is_not_there_exit_2() {
 }
 
 #[test]
+fn a_report_never_replaces_the_trace_or_its_capture() {
+    let case = Case::new(|_| {});
+    for name in ["t.json", "t.capture.jsonl"] {
+        let before = std::fs::read(case.path(name)).unwrap();
+        let output = case.run(&["--card", case.path(name).to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert_eq!(std::fs::read(case.path(name)).unwrap(), before);
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_leaves_nothing_behind() {
     let case = Case::new(|_| {});
     let target = case.path("no/such/folder/card.html");
     let output = case.run(&["--card", target.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
     assert!(!case.path("no").exists());
+}
+
+/// Signs and logs the statement of a case, and writes the trust folder that goes with it.
+fn sign(case: &Case) -> (PathBuf, PathBuf) {
+    let key = SigningKey::generate().unwrap();
+    let mut log = SiteLog::init_with_own_key(&case.path("log"), &Origin::parse("site.example/log").unwrap()).unwrap();
+    let payload = std::fs::read(&case.trace).unwrap();
+    let bundle = sign_and_log(PAYLOAD_TYPE_IN_TOTO, &payload, &key, &mut log).unwrap();
+    let trace = case.path("t.sigstore.json");
+    std::fs::write(&trace, bundle).unwrap();
+    let trust = case.path("trust");
+    std::fs::create_dir_all(trust.join("keys")).unwrap();
+    std::fs::write(trust.join(TRUSTED_ROOT_FILE), trusted_root_json(&[TrustedLog::new(log.reader().log().clone())]).unwrap()).unwrap();
+    std::fs::write(trust.join(key_file_name(key.key_id())), key.public_key().to_pem().unwrap()).unwrap();
+    (trace, trust)
+}
+
+#[test]
+fn a_signed_trace_is_verified_against_the_trust_folder_before_it_is_replayed() {
+    let case = Case::new(|_| {});
+    let (trace, trust) = sign(&case);
+    let trust = trust.to_str().unwrap();
+    let card = case.path("card.html");
+    let output = run(&trace, case.folder.path(), &["--trust", trust, "--strict", "--card", card.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(events(&output)[5]["signature"], "verified");
+    let card = std::fs::read_to_string(card).unwrap();
+    assert!(card.contains("site.example/log") && card.contains("0 of 1"), "{card}");
+    // The witness digest is that of the payload, so signed and unsigned give the same seeds.
+    assert_eq!(events(&output)[0]["seed"], events(&case.run(&[]))[0]["seed"]);
+    let without = run(&trace, case.folder.path(), &[]);
+    assert_eq!(without.status.code(), Some(2), "{}", stderr(&without));
+    assert!(stderr(&without).contains("trust"), "{}", stderr(&without));
+}
+
+#[test]
+fn a_rejected_signature_is_refused_unless_told_otherwise_and_the_ratio_does_not_depend_on_it() {
+    let case = Case::new(|_| {});
+    let (trace, _) = sign(&case);
+    let other = Case::new(|_| {});
+    let (_, strangers) = sign(&other);
+    let strangers = strangers.to_str().unwrap();
+    let refused = run(&trace, case.folder.path(), &["--trust", strangers]);
+    assert_eq!(refused.status.code(), Some(1), "{}", stderr(&refused));
+    assert!(refused.stdout.is_empty());
+    assert!(stderr(&refused).contains("--unverified"));
+    let forced = run(&trace, case.folder.path(), &["--trust", strangers, "--unverified", "--strict"]);
+    assert_eq!(forced.status.code(), Some(0), "{}", stderr(&forced));
+    assert_eq!((&events(&forced)[5]["signature"], &events(&forced)[5]["minMatched"]), (&json!("rejected"), &json!(6)));
 }

@@ -8,3 +8,6 @@ mod trust;
 
 pub use root::{TRUSTED_ROOT_MEDIA_TYPE, TrustedLog, TrustedRootError, parse_trusted_root, trusted_root_json};
 pub use trust::{Fingerprint, TRUSTED_ROOT_FILE, Trust, TrustError, key_file_name};
+
+#[cfg(test)]
+mod tests;

@@ -41,6 +41,13 @@ fn folder() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
 }
 
+fn elf_symbols(bytes: &[u8]) -> Vec<(String, std::ops::Range<u64>)> {
+    use object::{Object as _, ObjectSymbol as _};
+    let file = object::File::parse(bytes).unwrap();
+    let symbols = file.symbols().map(|symbol| (symbol.name().unwrap().to_owned(), symbol.address()..symbol.address() + symbol.size()));
+    symbols.collect()
+}
+
 /// A binary with its table.
 struct Module {
     binary: PathBuf,
@@ -48,6 +55,8 @@ struct Module {
     debug: Option<Vec<u8>>,
     table: SymbolTable<Vec<u8>>,
     symbolized: Symbolized,
+    /// Name and extent of every ELF symbol.
+    symbols: Vec<(String, std::ops::Range<u64>)>,
 }
 
 impl Module {
@@ -56,7 +65,9 @@ impl Module {
         let debug = debug.map(|path| std::fs::read(path).unwrap());
         let mut symbolized = symbol_table(&bytes, debug.as_deref(), SymbolizeLimits::default()).unwrap();
         let table = SymbolTable::open(std::mem::take(&mut symbolized.table)).unwrap();
-        Self { binary: binary.to_owned(), bytes, debug, table, symbolized }
+        let mut symbols = elf_symbols(&bytes);
+        symbols.extend(debug.iter().flat_map(|bytes| elf_symbols(bytes)));
+        Self { binary: binary.to_owned(), bytes, debug, table, symbolized, symbols }
     }
 
     /// By the address that the file itself uses.
@@ -67,9 +78,7 @@ impl Module {
 
     /// Address of an ELF symbol.
     fn address(&self, name: &str) -> u64 {
-        use object::{Object as _, ObjectSymbol as _};
-        let file = object::File::parse(&*self.bytes).unwrap();
-        let found = file.symbols().find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.address());
+        let found = self.symbols.iter().find(|(symbol, _)| symbol == name).map(|(_, range)| range.start);
         found.unwrap_or_else(|| panic!("no symbol {name}"))
     }
 

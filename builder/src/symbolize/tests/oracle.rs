@@ -32,10 +32,9 @@ pub(super) fn ours(found: Option<&Location<'_>>) -> Vec<Told> {
 /// the aliases (`foo.cold` for `foo` is tolerated: symbol tables name the split-off part so).
 pub(super) fn difference(found: Option<&Location<'_>>, theirs: &[Told]) -> Option<&'static str> {
     let ours = ours(found);
-    let lines = |levels: &[Told]| -> Vec<(Option<String>, u32)> {
-        levels.iter().map(|level| (level.file.clone(), level.line)).filter(|line| *line != (None, 0)).collect()
-    };
-    if lines(&ours) != lines(theirs) {
+    let known = |levels: &[Told]| -> Vec<Told> { levels.iter().filter(|level| level.file.is_some() || level.line > 0).cloned().collect() };
+    let (our_lines, their_lines) = (known(&ours), known(theirs));
+    if our_lines.len() != their_lines.len() || our_lines.iter().zip(&their_lines).any(|(ours, theirs)| !is_same_line(ours, theirs)) {
         return Some("file:line");
     }
     let physical = theirs.last().and_then(|level| level.name.as_deref());
@@ -47,6 +46,25 @@ pub(super) fn difference(found: Option<&Location<'_>>, theirs: &[Told]) -> Optio
     let is_alias = |name: &str| found.is_some_and(|found| found.aliases.contains(&name) || found.frames.last().is_some_and(|frame| frame.name == name));
     let whole = physical.strip_suffix(".cold").unwrap_or(physical);
     (!is_alias(physical) && !is_alias(whole)).then_some("name")
+}
+
+/// Equal, or the same with the compilation directory twice: LLVM before 15 joins a relative one (Debian's `./csu`) with itself.
+fn is_same_line(ours: &Told, theirs: &Told) -> bool {
+    let doubled = || {
+        let (ours, theirs) = (ours.file.as_deref()?, theirs.file.as_deref()?);
+        let folder = theirs.strip_suffix(ours)?.strip_suffix('/')?;
+        Some(folder.starts_with("./") && ours.starts_with(folder))
+    };
+    ours.line == theirs.line && (ours.file == theirs.file || doubled().unwrap_or(false))
+}
+
+/// The one way in which `llvm-symbolizer` is known to be wrong: it carries a symbol on over padding and into the next section. True
+/// where its physical name is a symbol that has no size or ends at or before the address, and we name nothing there.
+pub(super) fn is_carried_over(module: &Module, address: u64, theirs: &[Told]) -> bool {
+    let Some(name) = theirs.last().and_then(|level| level.name.as_deref()) else { return false };
+    let reaches = module.symbols.iter().any(|(symbol, range)| symbol == name && range.contains(&address));
+    let none = module.at(address).is_none_or(|found| found.frames.is_empty());
+    none && !reaches && module.symbols.iter().any(|(symbol, _)| symbol == name)
 }
 
 /// Asks the `addr2line` crate, which reads the file with the debug information on its own.
@@ -75,7 +93,7 @@ pub(super) fn addr2line(module: &Module, addresses: &[u64]) -> Vec<Vec<Told>> {
     addresses.iter().map(ask).collect()
 }
 
-/// Asks `llvm-symbolizer`; `None` where it is not installed.
+/// Asks `llvm-symbolizer`; `None` where it is not installed, or too old for the file's compression.
 pub(super) fn llvm(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
     if !is_there("llvm-symbolizer") {
         skip("llvm-symbolizer", "comparison with llvm-symbolizer", "not installed");
@@ -86,6 +104,7 @@ pub(super) fn llvm(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
         .args(["--no-demangle", "--inlines", "--functions=linkage"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let questions: String = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
@@ -93,6 +112,10 @@ pub(super) fn llvm(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
     let writer = std::thread::spawn(move || stdin.write_all(questions.as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
+    if String::from_utf8_lossy(&output.stderr).contains("unsupported compression") {
+        skip("llvm-symbolizer-zstd", "comparison with llvm-symbolizer", "too old for zstd sections");
+        return None;
+    }
     let text = String::from_utf8(output.stdout).unwrap();
     let answers: Vec<Vec<Told>> = text.split_terminator("\n\n").map(parse_answer).collect();
     assert_eq!(answers.len(), addresses.len(), "one answer for each address");
@@ -106,7 +129,10 @@ fn parse_answer(answer: &str) -> Vec<Told> {
     let level = |pair: &[&str]| {
         let mut parts = pair[1].rsplitn(3, ':');
         let (_column, line, file) = (parts.next(), parts.next().unwrap(), parts.next().unwrap());
-        Told { name: known(pair[0]), file: known(file), line: line.parse().unwrap() }
+        let line = line.parse().unwrap();
+        // A bare file name with line 0 is no line: where there is none, LLVM tells the symbol table's STT_FILE.
+        let name = known(pair[0]).map(|name| name.split('@').next().unwrap_or_default().to_owned());
+        Told { name, file: known(file).filter(|file| line > 0 || file.contains('/')), line }
     };
     lines.chunks_exact(2).map(level).collect()
 }

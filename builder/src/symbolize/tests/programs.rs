@@ -120,7 +120,9 @@ fn check_against_oracles(module: &Module, what: &str) {
         let mut wrong = Vec::new();
         for (&address, theirs) in code.iter().zip(&answers) {
             let found = module.at(address);
-            if let Some(difference) = oracle::difference(found.as_ref(), theirs) {
+            if let Some(difference) = oracle::difference(found.as_ref(), theirs)
+                && !(difference == "name" && oracle::is_carried_over(module, address, theirs))
+            {
                 wrong.push(format!("{address:#x} {difference}\n  ours   {:?}\n  theirs {theirs:?}", oracle::ours(found.as_ref())));
             }
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sealtrace_bundle::{BuilderIdentity, SymbolBundlePredicate, symbol_bundle_statement};
 use sealtrace_digest::{BlobDigest, FileSha256};
 use sealtrace_envelope::{EntryBody, InclusionProof, LogEntry, SigstoreBundle};
-use sealtrace_layout::{Descriptor, ImageIndex, Manifest, ReadAt, REF_NAME, media, names};
+use sealtrace_layout::{Descriptor, ImageIndex, Manifest, REF_NAME, ReadAt, media, names};
 use sealtrace_object_id::{Arch, ObjectIds, Os};
 use sealtrace_signer::{SigningKey, sign_envelope};
 use sealtrace_store::TrustFiles;

@@ -96,7 +96,13 @@ fn broken_layouts_are_refused_in_their_class() {
         let blobs = good.blobs.iter().map(|(digest, bytes)| (EntryName::Blob(*digest), bytes.as_slice()));
         write_archive([(EntryName::OciLayout, layout), (EntryName::Index, index.as_slice())].into_iter().chain(blobs)).unwrap()
     };
-    for layout in [&b"{}"[..], b"", br#"{"imageLayoutVersion":"2.0.0"}"#, br#"{"imageLayoutVersion":"1.0.0","imageLayoutVersion":"1.0.0"}"#, &[b' '; 5000]] {
+    for layout in [
+        &b"{}"[..],
+        b"",
+        br#"{"imageLayoutVersion":"2.0.0"}"#,
+        br#"{"imageLayoutVersion":"1.0.0","imageLayoutVersion":"1.0.0"}"#,
+        &[b' '; 5000],
+    ] {
         refused("oci-layout", &with_layout(layout), &root, ExitCode::Malformed);
     }
     for (what, changed, exit) in [

@@ -3,6 +3,7 @@
 pub(super) mod fault;
 mod fixture;
 mod hostile;
+mod interop;
 mod kill;
 mod mutation;
 mod round_trip;

@@ -89,6 +89,9 @@ fn an_archive_cut_anywhere_is_refused() {
     for cut in near.filter(|cut| *cut < bytes.len()) {
         let exit = attempt(&bytes[..cut], &sealed, &root, (&empty, &empty)).unwrap_err();
         let at_entry = cut % 512 == 0;
-        assert!(exit == ExitCode::NoVerdict || (at_entry || cut > bytes.len() - 1024) && exit == ExitCode::Malformed, "cut at {cut}: {exit:?}");
+        assert!(
+            exit == ExitCode::NoVerdict || (at_entry || cut > bytes.len() - 1024) && exit == ExitCode::Malformed,
+            "cut at {cut}: {exit:?}"
+        );
     }
 }

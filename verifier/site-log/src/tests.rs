@@ -1,0 +1,176 @@
+//! The log on disk: growth past tiles, repeated appends, kills between any two writes, two writers.
+
+use std::fs;
+use std::path::Path;
+
+use sealtrace_signer::SigningKey;
+use sealtrace_tlog::{LeafHash, LeafIndex, Origin, RootHash, SignedCheckpoint, TreeSize, root_of_leaves, verify_inclusion};
+
+use super::*;
+
+fn origin() -> Origin {
+    Origin::parse("example.org/site-log").unwrap()
+}
+
+fn body(index: usize) -> Vec<u8> {
+    format!("body {index}").into_bytes()
+}
+
+fn leaves(count: usize) -> Vec<LeafHash> {
+    (0..count).map(|index| LeafHash::of(&body(index))).collect()
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(&path, &target).unwrap()) }
+    }
+}
+
+fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { found.extend(files(&path)) } else { found.push(path) }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_log_grows_past_full_tiles_and_every_entry_keeps_its_first_proof() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut log = SiteLog::init(&path, &origin(), SigningKey::from_scalar(&[5; 32]).unwrap()).unwrap();
+    let mut first = Vec::new();
+    for index in 0..520 {
+        let appended = log.append(&body(index)).unwrap();
+        assert_eq!(appended.index, LeafIndex(index as u64));
+        assert_eq!(appended.tree.root, root_of_leaves(&leaves(index + 1)), "size {}", index + 1);
+        first.push(appended);
+    }
+    for (index, appended) in first.iter().enumerate() {
+        verify_inclusion(LeafHash::of(&body(index)), appended.index, &appended.tree, &appended.proof).unwrap();
+        appended.checkpoint.verify(log.reader().log()).unwrap();
+        assert_eq!(log.reader().entry(appended.index).unwrap(), body(index));
+    }
+    for index in [0, 100, 255, 256, 511, 519] {
+        assert_eq!(log.append(&body(index)).unwrap(), first[index], "entry {index} again");
+        let fragment = log.reader().fragment(&first[index].checkpoint, &[LeafIndex(index as u64)]).unwrap();
+        assert_eq!(fragment.verify(log.reader().log()).unwrap().tree(), first[index].tree);
+    }
+    assert_eq!(log.reader().tree().size, TreeSize(520));
+    assert!(path.join("tile/0/000").exists() && path.join("tile/1/000.p/2").exists() && !path.join("tile/0/000.p").exists());
+    assert!(!path.join("tile/entries/001.p").exists());
+}
+
+#[test]
+fn a_log_reopens_with_its_key_and_refuses_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    assert!(matches!(SiteLog::open(&path, None), Err(SiteLogError::NoLog { .. })));
+    drop(SiteLog::init_with_own_key(&path, &origin()).unwrap());
+    assert!(matches!(SiteLog::init_with_own_key(&path, &origin()), Err(SiteLogError::Exists { .. })));
+    SiteLog::open(&path, None).unwrap().append(b"a").unwrap();
+    let other = dir.path().join("other.key");
+    SigningKey::generate().unwrap().create_file(&other).unwrap();
+    assert!(matches!(SiteLog::open(&path, Some(&other)), Err(SiteLogError::WrongKey { .. })));
+    assert_eq!(SiteLog::open(&path, None).unwrap().append(b"b").unwrap().index, LeafIndex(1));
+    let busy = dir.path().join("busy");
+    fs::create_dir(&busy).unwrap();
+    fs::write(busy.join("thesis"), "x").unwrap();
+    assert!(matches!(SiteLog::init_with_own_key(&busy, &origin()), Err(SiteLogError::Exists { .. })));
+    assert_eq!(files(&busy).len(), 1);
+}
+
+/// A kill leaves a prefix of the writes; each is simulated by copying only some files of the state after an append.
+#[test]
+fn a_kill_between_any_two_writes_of_an_append_leaves_a_log_that_goes_on() {
+    for size in [0, 1, 255, 256, 511] {
+        let dir = tempfile::tempdir().unwrap();
+        let (before, after) = (dir.path().join("before"), dir.path().join("after"));
+        let key_path = dir.path().join("k.key");
+        let key = SigningKey::from_scalar(&[5; 32]).unwrap();
+        key.create_file(&key_path).unwrap();
+        let mut log = SiteLog::init(&before, &origin(), key).unwrap();
+        for index in 0..size {
+            log.append(&body(index)).unwrap();
+        }
+        drop(log);
+        copy(&before, &after);
+        let done = SiteLog::open(&after, Some(&key_path)).unwrap().append(b"interrupted").unwrap();
+        let written: Vec<_> = files(&after)
+            .into_iter()
+            .filter(|path| fs::read(path).ok() != fs::read(before.join(path.strip_prefix(&after).unwrap())).ok())
+            .collect();
+        // Every subset of the files written before `checkpoint`, and then `checkpoint` without its kept copy.
+        let data: Vec<_> = written.iter().filter(|path| path.strip_prefix(&after).unwrap().starts_with("tile")).collect();
+        for subset in 0..1_u32 << data.len() {
+            let killed = dir.path().join(format!("killed-{subset}"));
+            copy(&before, &killed);
+            for (position, path) in data.iter().enumerate() {
+                if subset & (1 << position) != 0 {
+                    let target = killed.join(path.strip_prefix(&after).unwrap());
+                    fs::create_dir_all(target.parent().unwrap()).unwrap();
+                    fs::copy(path, &target).unwrap();
+                }
+            }
+            fs::write(killed.join("checkpoint.tmp"), b"half").unwrap();
+            let mut log = SiteLog::open(&killed, Some(&key_path)).unwrap();
+            assert_eq!(log.reader().tree().size, TreeSize(size as u64));
+            let mut expected = leaves(size);
+            expected.push(LeafHash::of(b"another"));
+            assert_eq!(log.append(b"another").unwrap().tree.root, root_of_leaves(&expected), "size {size} subset {subset}");
+        }
+        fs::remove_file(after.join(format!("checkpoints/{}", size + 1))).unwrap();
+        let mut log = SiteLog::open(&after, Some(&key_path)).unwrap();
+        assert!(after.join(format!("checkpoints/{}", size + 1)).exists());
+        log.append(b"later").unwrap();
+        assert_eq!(log.append(b"interrupted").unwrap(), done);
+    }
+}
+
+#[test]
+fn damage_under_the_checkpoint_is_found_at_the_door() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let mut log = SiteLog::init_with_own_key(&path, &origin()).unwrap();
+    for index in 0..3 {
+        log.append(&body(index)).unwrap();
+    }
+    drop(log);
+    let tile = path.join("tile/0/000.p/3");
+    let good = fs::read(&tile).unwrap();
+    let mut bad = good.clone();
+    bad[0] ^= 1;
+    fs::write(&tile, &bad).unwrap();
+    assert!(matches!(LogReader::open(&path), Err(SiteLogError::Damaged)));
+    fs::write(&tile, &good[..32]).unwrap();
+    assert!(LogReader::open(&path).is_err());
+    fs::write(&tile, &good).unwrap();
+    let checkpoint = fs::read_to_string(path.join("checkpoint")).unwrap();
+    let parsed = SignedCheckpoint::parse(&checkpoint).unwrap();
+    assert_ne!(parsed.checkpoint().tree.root, RootHash::empty());
+    fs::write(path.join("checkpoint"), checkpoint.replacen("\n3\n", "\n2\n", 1)).unwrap();
+    assert!(matches!(LogReader::open(&path), Err(SiteLogError::Checkpoint(_))));
+}
+
+#[test]
+fn two_writers_take_turns() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    drop(SiteLog::init_with_own_key(&path, &origin()).unwrap());
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let path = &path;
+            scope.spawn(move || {
+                for index in 0..5 {
+                    SiteLog::open(path, None).unwrap().append(format!("{writer}-{index}").as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(LogReader::open(&path).unwrap().tree().size, TreeSize(20));
+}

@@ -1,0 +1,95 @@
+//! Trust folders: round trip, and everything that is none.
+
+use p256::ecdsa::SigningKey;
+use sealtrace_envelope::PublicKey;
+use sealtrace_tlog::{LogKey, Origin};
+
+use super::*;
+
+fn key(scalar: u8) -> PublicKey {
+    PublicKey::from_verifying_key(*SigningKey::from_slice(&[scalar; 32]).unwrap().verifying_key()).unwrap()
+}
+
+fn log(scalar: u8, origin: &str) -> TrustedLog {
+    TrustedLog::new(LogKey { origin: Origin::parse(origin).unwrap(), key: key(scalar) })
+}
+
+fn trust() -> Trust {
+    let mut trust = Trust::default();
+    trust.add_signer(key(1));
+    trust.add_signer(key(2));
+    trust.add_log(log(3, "example.org/b")).unwrap();
+    trust.add_log(log(4, "example.org/a")).unwrap();
+    trust
+}
+
+#[test]
+fn a_folder_round_trips_and_finds_by_key() {
+    let files = trust().files().unwrap();
+    assert_eq!(Trust::parse(&files).unwrap(), trust());
+    let parsed = Trust::parse(&files).unwrap();
+    assert_eq!(parsed.signer(key(1).key_id()), Some(&key(1)));
+    assert_eq!(parsed.signer(key(3).key_id()), None);
+    assert_eq!(parsed.log_by_key_id(key(3).key_id().as_bytes()).unwrap().log.origin.as_str(), "example.org/b");
+    assert_eq!(parsed.log_by_key_id(key(1).key_id().as_bytes()), None);
+    assert_eq!(parsed.fingerprints().len(), 4);
+}
+
+#[test]
+fn a_folder_without_a_root_with_strange_files_or_misnamed_keys_is_refused() {
+    let files = trust().files().unwrap();
+    let without_root: Vec<_> = files.iter().filter(|(path, _)| path != TRUSTED_ROOT_FILE).cloned().collect();
+    assert!(matches!(Trust::parse(&without_root), Err(TrustError::NoRoot)));
+    for name in ["README", "keys/x.txt", "keys/a/b.pem", "Trusted_root.json", "keys/.pem.pem~"] {
+        let strange = [files.clone(), vec![(name.to_owned(), Vec::new())]].concat();
+        assert!(matches!(Trust::parse(&strange), Err(TrustError::Unexpected { .. })), "{name}");
+    }
+    let mut renamed = files.clone();
+    renamed[0].0 = key_file_name(key(9).key_id());
+    assert!(matches!(Trust::parse(&renamed), Err(TrustError::KeyName { .. })));
+    let mut upper = files.clone();
+    upper[0].0 = format!("keys/{}.pem", key(1).key_id().hex().to_uppercase());
+    assert!(Trust::parse(&upper).is_err());
+    let mut garbled = files.clone();
+    garbled[0].1[40] ^= 1;
+    assert!(Trust::parse(&garbled).is_err());
+    let twice = [files.clone(), files].concat();
+    assert!(matches!(Trust::parse(&twice), Err(TrustError::Twice { .. })));
+}
+
+#[test]
+fn a_root_is_strict() {
+    let bytes = trusted_root_json(trust().logs()).unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    assert_eq!(parse_trusted_root(&bytes).unwrap(), trust().logs());
+    assert!(text.contains("\"start\":\"1970-01-01T00:00:00Z\"") && text.contains("\"baseUrl\":\"https://example.org/a\""));
+    for (from, to) in [
+        ("version=0.1", "version=0.2"),
+        ("SHA2_256", "SHA2_512"),
+        ("P256_SHA_256", "P384_SHA_384"),
+        ("https://", "http://"),
+        ("\"ctlogs\":[]", "\"ctlogs\":[{}]"),
+        ("\"certificateAuthorities\":[],", ""),
+        ("\"timestampAuthorities\":[]", "\"timestampAuthorities\":[1]"),
+        ("\"keyId\":\"", "\"keyId\":\"A"),
+        ("example.org/b", "example.org/a"),
+        ("\"tlogs\"", "\"more\":1,\"tlogs\""),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        assert!(parse_trusted_root(changed.as_bytes()).is_err(), "{from} → {to} was accepted");
+    }
+    for length in 0..bytes.len() {
+        assert!(parse_trusted_root(&bytes[..length]).is_err());
+    }
+}
+
+#[test]
+fn a_log_never_changes_its_key_by_merging() {
+    let mut held = trust();
+    let mut offered = Trust::default();
+    offered.add_log(log(5, "example.org/a")).unwrap();
+    assert!(matches!(held.merge(&offered), Err(TrustError::LogKeyConflict { origin, .. }) if origin == "example.org/a"));
+    assert_eq!(held.merge(&trust()).map_err(|error| error.to_string()), Ok(()));
+    assert_eq!(held, trust());
+}

@@ -31,7 +31,7 @@ cd "$out"
 # shellcheck disable=SC2086 # a list of flags
 g++ $flags -shared -fPIC -Wl,--build-id=sha1 -Wl,-soname,libdemo.so -o release/lib/libdemo.so "$src/libdemo.cpp"
 # shellcheck disable=SC2086 # a list of flags
-g++ $flags -Wl,--build-id=sha1 -o release/bin/demo "$src/demo.cpp" -Lrelease/lib -ldemo "-Wl,-rpath,\$ORIGIN/../lib"
+g++ $flags -Wl,--build-id=sha1 -static-libstdc++ -static-libgcc -o release/bin/demo "$src/demo.cpp" -Lrelease/lib -ldemo "-Wl,-rpath,\$ORIGIN/../lib"
 for binary in bin/demo lib/libdemo.so; do
     objcopy --only-keep-debug "release/$binary" "release/$binary.debug"
     strip "release/$binary"

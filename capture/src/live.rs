@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sealtrace_trace::CallFact;
-use sealtrace_unwind::{
-    CallSite, ModuleRelAddr, Place, ReadFault, Registers, SourcedRow, Target, UnwindRow, UnwindSource, WhyNot, Word,
-};
+use sealtrace_unwind::{CallSite, ModuleRelAddr, Place, ReadFault, Registers, SourcedRow, Target, UnwindRow, UnwindSource, WhyNot, Word};
 
 use crate::code::{MAX_CALL, SIGRETURN, call_before};
 use crate::memory::Memory;

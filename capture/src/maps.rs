@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_cut_or_disordered_list_is_refused_and_no_address_is_repeated() {
-        for bad in [&b"55d5ec652000-"[..], b"2000-1000 r--p 0 0:0 0", b"1000-2000 r-", b"x", b"1000-2000 r--p 0 0:0 0\n1000-2000 r--p 0 0:0 0"] {
+        for bad in
+            [&b"55d5ec652000-"[..], b"2000-1000 r--p 0 0:0 0", b"1000-2000 r-", b"x", b"1000-2000 r--p 0 0:0 0\n1000-2000 r--p 0 0:0 0"]
+        {
             let error = parse(bad).unwrap_err();
             assert!(!error.to_string().contains("1000"), "{error}");
         }

@@ -78,7 +78,8 @@ impl ModuleCache {
 
     /// The whole file, when it is surely the one that is mapped.
     fn read(&self, key: &FileKey, maps: &[&Map], memory: &Memory) -> Option<Vec<u8>> {
-        let mapped = maps.iter().find_map(|map| read_regular(&PathBuf::from(format!("/proc/{}/map_files/{:x}-{:x}", self.pid, map.start, map.end))));
+        let mapped =
+            maps.iter().find_map(|map| read_regular(&PathBuf::from(format!("/proc/{}/map_files/{:x}-{:x}", self.pid, map.start, map.end))));
         let bytes = match mapped {
             Some((_, bytes)) => bytes,
             None => {

@@ -46,7 +46,8 @@ impl Output {
         if path.file_name().is_none() {
             return Err(OutputError::NotAFile { path: name(path) });
         }
-        let temporary = tempfile::Builder::new().prefix(".trace-capture-").tempfile_in(folder(path)).map_err(|source| io_error(path, source))?;
+        let temporary =
+            tempfile::Builder::new().prefix(".trace-capture-").tempfile_in(folder(path)).map_err(|source| io_error(path, source))?;
         Ok(Self { path: path.to_owned(), temporary, overwrite })
     }
 

@@ -76,8 +76,11 @@ pub(crate) fn check(pid: Tid) -> Result<(), TargetError> {
 
 /// Whether the program it runs is one for x86_64 with 64-bit words.
 pub(crate) fn check_program(pid: Tid) -> Result<(), TargetError> {
-    let header = crate::modules::head(&format!("/proc/{pid}/exe"), 20)
-        .map_err(|source| TargetError::Unreadable { pid, what: "the program", source })?;
+    let header = crate::modules::head(&format!("/proc/{pid}/exe"), 20).map_err(|source| TargetError::Unreadable {
+        pid,
+        what: "the program",
+        source,
+    })?;
     match (header.get(4), header.get(18..20)) {
         (Some(2), Some([62, 0])) => Ok(()),
         (Some(1), _) => Err(TargetError::Unsupported { pid, found: "32-bit" }),

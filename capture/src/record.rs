@@ -43,12 +43,13 @@ pub(crate) struct Recorder {
 impl Recorder {
     /// Keeps what a walk read, and ip, sp, fp and the registers that it used.
     pub(crate) fn add(&mut self, registers: &Registers, walk: &Walk, log: ReadLog, stable: &Stabilizer<'_>, at: Duration) {
-        let kept = |number: u16| {
-            matches!(number, Registers::IP | Registers::SP | Registers::FP) || walk.initial_registers_read.contains(&number)
-        };
+        let kept =
+            |number: u16| matches!(number, Registers::IP | Registers::SP | Registers::FP) || walk.initial_registers_read.contains(&number);
         let place = |place: Place| stable.place(place);
         let content = Content {
-            registers: Registers(registers.0.iter().filter(|(number, _)| kept(**number)).map(|(&number, &word)| (number, stable.word(word))).collect()),
+            registers: Registers(
+                registers.0.iter().filter(|(number, _)| kept(**number)).map(|(&number, &word)| (number, stable.word(word))).collect(),
+            ),
             words: log.words.iter().filter_map(|(&at, &word)| Some((place(at)?, stable.word(word)))).collect(),
             calls: log.calls.values().filter_map(|fact| Some(CallFact { at: place(fact.at)?, ..*fact })).collect(),
             unreadable: log.unreadable.iter().filter_map(|&at| place(at)).collect(),

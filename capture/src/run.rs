@@ -88,7 +88,8 @@ fn attach(pid: Tid) -> Result<Run, Failure> {
 
 fn start(cli: &Cli) -> Result<Run, Failure> {
     let failure = |error: &child::ChildError| {
-        Failure::from_error(ExitCode::NoVerdict, "cannot start the command", error).hint("check the command's path and that it is executable")
+        Failure::from_error(ExitCode::NoVerdict, "cannot start the command", error)
+            .hint("check the command's path and that it is executable")
     };
     let held = child::start(&cli.command).map_err(|error| failure(&error))?;
     let pid = held.pid;
@@ -159,7 +160,9 @@ fn encode(capture: &Capture) -> Result<Vec<u8>, Failure> {
     let bytes = capture.encode();
     // What is written is what every reader accepts.
     let checked = bytes.and_then(|bytes| Capture::parse(&bytes).map(|_| bytes));
-    checked.map_err(|error| Failure::from_error(ExitCode::NoVerdict, "the capture cannot be written", &error).hint("shorten --duration or lower --frequency"))
+    checked.map_err(|error| {
+        Failure::from_error(ExitCode::NoVerdict, "the capture cannot be written", &error).hint("shorten --duration or lower --frequency")
+    })
 }
 
 fn report(cli: &Cli, capture: &Capture, bytes: &[u8], missed: u64) {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
 use sealtrace_digest::RunDigest;
-use sealtrace_trace::{BtfRecord, Capture, CaptureHeader, LibcRecord, Loss, PrivacyProfile, Sampling};
+use sealtrace_trace::{BtfRecord, Capture, CaptureHeader, HostContext, LibcRecord, Loss, PrivacyProfile, Sampling};
 use sealtrace_unwind::{Limits, PlacementError, Registers, walk};
 
 use crate::host::{host_context, rfc3339};
@@ -65,6 +65,8 @@ pub(crate) struct Session {
     moment: Option<Moment>,
     main: Option<u32>,
     libc: Option<LibcRecord>,
+    /// Asked while the target lives: its root shows the distribution it sees.
+    host: HostContext,
     captured_at: String,
     started: Instant,
 }
@@ -79,6 +81,7 @@ impl Session {
             moment: None,
             main: None,
             libc: None,
+            host: host_context(pid),
             captured_at: rfc3339(SystemTime::now()),
             started: Instant::now(),
         }
@@ -161,7 +164,7 @@ impl Session {
             platform: "linux".to_owned(),
             backend: "ptrace".to_owned(),
             captured_at: self.captured_at,
-            host: host_context(self.pid),
+            host: self.host,
             probe_object: None,
             btf_source: plan.btf.clone(),
             sampling: Sampling { frequency: plan.frequency, duration_ms: plan.duration_ms, rounds },

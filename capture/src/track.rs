@@ -91,8 +91,12 @@ impl Tracker {
     /// Numbers the regions in ascending order of live addresses.
     pub(crate) fn finish(self) -> Layout {
         let numbers = 0..u32::try_from(self.regions.len()).unwrap_or(u32::MAX);
-        let mut order: Vec<(u64, u32)> =
-            numbers.clone().zip(&self.regions).filter(|(number, _)| self.root(*number) == *number).map(|(number, region)| (region.start, number)).collect();
+        let mut order: Vec<(u64, u32)> = numbers
+            .clone()
+            .zip(&self.regions)
+            .filter(|(number, _)| self.root(*number) == *number)
+            .map(|(number, region)| (region.start, number))
+            .collect();
         order.sort_unstable();
         let position: BTreeMap<u32, u32> = order.iter().zip(0..).map(|(&(_, number), index)| (number, index)).collect();
         let start = |number: u32| usize::try_from(number).ok().and_then(|number| self.regions.get(number)).map_or(0, |region| region.start);
@@ -138,7 +142,11 @@ fn record(region: &LiveRegion) -> Region {
         size: region.end - region.start,
         maps: maps.collect(),
         module: region.module.as_ref().map(|module| module.record.clone()),
-        image: region.module.as_ref().and_then(|module| module.image.as_ref()).map(|image| base64::engine::general_purpose::STANDARD.encode(image)),
+        image: region
+            .module
+            .as_ref()
+            .and_then(|module| module.image.as_ref())
+            .map(|image| base64::engine::general_purpose::STANDARD.encode(image)),
     }
 }
 
@@ -237,7 +245,8 @@ mod tests {
     fn an_overlay_agrees_with_a_page_by_page_model() {
         let old = [(0, 4, RW), (4, 6, RX), (8, 9, NONE)];
         let new = [(2, 5, NONE), (7, 9, RW)];
-        let page = |list: &[(u64, u64, Perms)], at: u64| list.iter().find(|(start, end, _)| (*start..*end).contains(&at)).map(|entry| entry.2);
+        let page =
+            |list: &[(u64, u64, Perms)], at: u64| list.iter().find(|(start, end, _)| (*start..*end).contains(&at)).map(|entry| entry.2);
         let merged = overlay(&old, &new);
         for at in 0..10 {
             let expected = match (page(&old, at), page(&new, at)) {

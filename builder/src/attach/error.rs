@@ -107,12 +107,13 @@ impl AttachError {
 
     /// From a verdict that is not verified.
     pub(crate) fn not_verified(what: &'static str, verdict: &Verdict) -> Self {
-        let reason = verdict.decisive().map_or_else(|| "no check was made".to_owned(), |check| {
-            match (check.outcome, &check.expected, &check.found) {
+        let reason = verdict.decisive().map_or_else(
+            || "no check was made".to_owned(),
+            |check| match (check.outcome, &check.expected, &check.found) {
                 (Outcome::Fail, Some(expected), Some(found)) => format!("{}: expected {expected}, found {found}", check.id),
                 _ => format!("{}: {}", check.id, check.reason.clone().unwrap_or_default()),
-            }
-        });
+            },
+        );
         Self::NotVerified { what, reason: escape(&reason), exit: verdict.exit() }
     }
 
@@ -129,10 +130,15 @@ impl From<AttachError> for Failure {
             AttachError::Layout(error) => error.into(),
             AttachError::Key(error) => key_failure(&error),
             AttachError::Log(error) => log_failure(&error),
-            AttachError::Trust { ref path, source: TrustError::LogKeyConflict { .. } } => Self::new(ExitCode::Rejected, &error).hint(
-                format_args!("compare the fingerprints out of band; a log that changed its key needs a new origin, or {} was mixed up", shown(path)),
-            ),
-            AttachError::Trust { .. } => Self::new(ExitCode::Malformed, &error).hint("ask for the trust folder again; nothing was installed"),
+            AttachError::Trust { ref path, source: TrustError::LogKeyConflict { .. } } => {
+                Self::new(ExitCode::Rejected, &error).hint(format_args!(
+                    "compare the fingerprints out of band; a log that changed its key needs a new origin, or {} was mixed up",
+                    shown(path)
+                ))
+            }
+            AttachError::Trust { .. } => {
+                Self::new(ExitCode::Malformed, &error).hint("ask for the trust folder again; nothing was installed")
+            }
             AttachError::NoTrust { ref path } => Self::new(ExitCode::NoVerdict, &error)
                 .hint(format_args!("`symbol-bundle sign` and `log append` write one beside the layout; check {}", shown(path))),
             AttachError::Store(_) | AttachError::Io { .. } => {
@@ -140,19 +146,17 @@ impl From<AttachError> for Failure {
             }
             AttachError::AlreadySigned { .. } => Self::new(ExitCode::NoVerdict, &error)
                 .hint("add --replace to drop that signature and its log entry, or sign a bundle built anew"),
-            AttachError::AlreadyLogged { .. } => {
-                Self::new(ExitCode::NoVerdict, &error).hint("name that log with --log DIR, or sign again with `symbol-bundle sign --replace`")
-            }
-            AttachError::Unsigned => {
-                Self::new(ExitCode::NoVerdict, &error).hint("sign it first: symbol-bundle sign LAYOUT --key K.key")
-            }
+            AttachError::AlreadyLogged { .. } => Self::new(ExitCode::NoVerdict, &error)
+                .hint("name that log with --log DIR, or sign again with `symbol-bundle sign --replace`"),
+            AttachError::Unsigned => Self::new(ExitCode::NoVerdict, &error).hint("sign it first: symbol-bundle sign LAYOUT --key K.key"),
             AttachError::SeveralSignatures { .. } => {
                 Self::new(ExitCode::NoVerdict, &error).hint("leave one: symbol-bundle sign LAYOUT --key K.key --replace")
             }
-            AttachError::NotVerified { exit, .. } => {
-                failure(exit, &error).hint("name the trust folder that holds the signer's key with --trust FOLDER, or sign again with --replace")
+            AttachError::NotVerified { exit, .. } => failure(exit, &error)
+                .hint("name the trust folder that holds the signer's key with --trust FOLDER, or sign again with --replace"),
+            AttachError::Bundle(_) => {
+                failure(ExitCode::Malformed, &error).hint("sign again: symbol-bundle sign LAYOUT --key K.key --replace")
             }
-            AttachError::Bundle(_) => failure(ExitCode::Malformed, &error).hint("sign again: symbol-bundle sign LAYOUT --key K.key --replace"),
             AttachError::Encode { .. } => failure(ExitCode::NoVerdict, &error),
         }
     }

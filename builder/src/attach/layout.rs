@@ -83,8 +83,7 @@ impl<'a> Subject<'a> {
     }
 
     fn signature_manifest(&self, signature: &[u8]) -> Result<Descriptor, AttachError> {
-        let annotations =
-            [(ANNOTATION_CONTENT, "dsse-envelope"), (ANNOTATION_PREDICATE, sealtrace_bundle::SYMBOL_BUNDLE_PREDICATE)];
+        let annotations = [(ANNOTATION_CONTENT, "dsse-envelope"), (ANNOTATION_PREDICATE, sealtrace_bundle::SYMBOL_BUNDLE_PREDICATE)];
         self.attachment(media::SIGSTORE_BUNDLE, media::SIGSTORE_BUNDLE, signature, &annotations)
     }
 

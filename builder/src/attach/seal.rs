@@ -96,7 +96,8 @@ pub(crate) fn log_layout(layout: &LayoutDir, log: &Path, log_key: Option<&Path>,
     }
     let (logged, appended) = log_envelope(&signature.envelope, &signer, &mut log)?;
     let bytes = logged.encode()?;
-    let fragment = log.reader().fragment(&appended.checkpoint, &[appended.index])?.encode().map_err(sealtrace_site_log::SiteLogError::from)?;
+    let fragment =
+        log.reader().fragment(&appended.checkpoint, &[appended.index])?.encode().map_err(sealtrace_site_log::SiteLogError::from)?;
     let mut additions = Trust::default();
     let wrong = |source| AttachError::Trust { path: folder.path().to_owned(), source };
     additions.add_log(TrustedLog::new(log.reader().log().clone())).map_err(wrong)?;
@@ -121,7 +122,11 @@ fn verified_signer(signature: &SigstoreBundle, subject: &Subject<'_>, trust: &Tr
     let Some((opened, key)) = opened.as_ref().zip(key) else {
         return Err(AttachError::failed_checks("the attached signature", checks));
     };
-    checks.compare("subject-digest", &subject.bundle.digest.hex(), &opened.statement().subject.iter().map(|subject| subject.digest.sha256.as_str()).collect::<String>());
+    checks.compare(
+        "subject-digest",
+        &subject.bundle.digest.hex(),
+        &opened.statement().subject.iter().map(|subject| subject.digest.sha256.as_str()).collect::<String>(),
+    );
     if checks.holds() { Ok(key.clone()) } else { Err(AttachError::failed_checks("the attached signature", checks)) }
 }
 

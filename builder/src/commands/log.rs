@@ -96,9 +96,8 @@ fn init(args: &InitArgs) -> Outcome {
     let Some(folder) = args.folder.as_ref().or(args.log.as_ref()) else {
         return Err(Failure::new(ExitCode::NoVerdict, "no folder for the log").hint("symbol-bundle log init DIR --origin NAME"));
     };
-    let origin = Origin::parse(&args.origin).map_err(|error| {
-        Failure::new(ExitCode::NoVerdict, error).hint("name it like a host and a path: --origin example.org/site-log")
-    })?;
+    let origin = Origin::parse(&args.origin)
+        .map_err(|error| Failure::new(ExitCode::NoVerdict, error).hint("name it like a host and a path: --origin example.org/site-log"))?;
     let log = make(folder, &origin, args.key.as_deref()).map_err(|error| log_failure(&error))?;
     let key = &log.reader().log().key;
     if args.output.json {

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use gimli::{AttributeValue, LineProgramHeader, Unit};
+use gimli::{AttributeValue, LineProgramHeader, Unit, constants};
 use sealtrace_symbols::TableBuilder;
 
+use super::dies::Die;
 use super::image::Image;
 use super::names::DebugInfo;
 use super::spans::{Claims, Extent};
@@ -31,7 +32,7 @@ pub(super) struct LineCollector<'i> {
     image: &'i Image<'i>,
     budget: Budget,
     claims: Claims,
-    /// Line programs already run: several units may share one.
+    /// Line programs already run without a unit's ranges: several units may share one.
     done: BTreeSet<usize>,
     rows: Vec<(Extent, Line)>,
     damaged: u64,
@@ -42,6 +43,12 @@ struct RawRow {
     address: u64,
     file: u64,
     line: u32,
+}
+
+/// The rows of one sequence so far, and the ranges of the unit that they belong to, ascending.
+struct Sequence {
+    rows: Vec<RawRow>,
+    unit_extents: Vec<Extent>,
 }
 
 impl<'a, 't> UnitSink<'a, 't> {
@@ -75,14 +82,20 @@ impl<'i> LineCollector<'i> {
         self.rows
     }
 
-    /// Runs the line program of one unit.
+    /// Runs the line program of one unit. Rows outside the unit's own ranges are the padding behind its code: left out.
     pub(super) fn collect(&mut self, sink: &mut UnitSink<'_, '_>) -> Result<(), SymbolizeError> {
         let Some(program) = sink.unit.line_program.clone() else { return Ok(()) };
-        if !self.done.insert(program.header().offset().0) {
+        let Ok((tag, unit_extents)) = self.root(sink)? else {
+            self.damaged += 1;
+            return Ok(());
+        };
+        // Partial units (dwz) and type units point to the line program of a unit with code for its file names only.
+        let has_code = !matches!(tag, constants::DW_TAG_partial_unit | constants::DW_TAG_type_unit);
+        if !has_code || (unit_extents.is_empty() && !self.done.insert(program.header().offset().0)) {
             return Ok(());
         }
         let mut rows = program.rows();
-        let mut sequence = Vec::new();
+        let mut sequence = Sequence { rows: Vec::new(), unit_extents };
         loop {
             let row = match rows.next_row() {
                 Ok(Some((_, row))) => row,
@@ -95,23 +108,41 @@ impl<'i> LineCollector<'i> {
             self.budget.spend(1)?;
             if row.end_sequence() {
                 self.add_sequence(&mut sequence, row.address(), sink);
-                sequence.clear();
+                sequence.rows.clear();
             } else {
                 let line = row.line().and_then(|line| u32::try_from(line.get()).ok()).unwrap_or(0);
-                sequence.push(RawRow { address: row.address(), file: row.file_index(), line });
+                sequence.rows.push(RawRow { address: row.address(), file: row.file_index(), line });
             }
         }
     }
 
+    /// Tag and ranges of a unit's root entry.
+    fn root(&mut self, sink: &UnitSink<'_, '_>) -> Result<gimli::Result<(constants::DwTag, Vec<Extent>)>, SymbolizeError> {
+        let root = || {
+            let mut entries = sink.unit.entries_raw(None)?;
+            let abbreviation = entries.read_abbreviation()?.ok_or(gimli::Error::MissingUnitDie)?;
+            Ok((abbreviation.tag(), Die::read(sink.info, sink.unit, &mut entries, abbreviation)?))
+        };
+        let (tag, die) = match root() {
+            Ok(root) => root,
+            Err(error) => return Ok(Err(error)),
+        };
+        let extents = die.extents(sink.info, sink.unit, self.image.executable(), &mut self.budget)?;
+        Ok(extents.map(|mut extents| {
+            extents.sort_unstable();
+            (tag, extents)
+        }))
+    }
+
     /// Adds one sequence, as far as no earlier one has told of its addresses.
-    fn add_sequence(&mut self, sequence: &mut [RawRow], end: u64, sink: &mut UnitSink<'_, '_>) {
+    fn add_sequence(&mut self, sequence: &mut Sequence, end: u64, sink: &mut UnitSink<'_, '_>) {
         // Stable: of rows with one address the last of the program is the one that counts.
-        sequence.sort_by_key(|row| row.address);
-        let Some(start) = sequence.first().map(|row| row.address) else { return };
+        sequence.rows.sort_by_key(|row| row.address);
+        let Some(start) = sequence.rows.first().map(|row| row.address) else { return };
         let Some(whole) = self.image.executable().clip(Extent { start, end }) else { return };
-        let free = self.claims.claim(whole);
-        let ends = sequence.iter().skip(1).map(|row| row.address).chain([end]);
-        for (row, end) in sequence.iter().zip(ends) {
+        let free: Vec<Extent> = sequence.inside_unit(whole).into_iter().flat_map(|part| self.claims.claim(part)).collect();
+        let ends = sequence.rows.iter().skip(1).map(|row| row.address).chain([end]);
+        for (row, end) in sequence.rows.iter().zip(ends) {
             if row.address >= end {
                 continue;
             }
@@ -122,6 +153,17 @@ impl<'i> LineCollector<'i> {
                 self.rows.push((part, line));
             }
         }
+    }
+}
+
+impl Sequence {
+    /// The parts of an extent that lie in the unit, ascending; all of it where the unit tells no ranges.
+    fn inside_unit(&self, whole: Extent) -> Vec<Extent> {
+        if self.unit_extents.is_empty() {
+            return vec![whole];
+        }
+        let first = self.unit_extents.partition_point(|part| part.end <= whole.start);
+        self.unit_extents.iter().skip(first).take_while(|part| part.start < whole.end).filter_map(|part| part.intersection(whole)).collect()
     }
 }
 

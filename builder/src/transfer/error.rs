@@ -125,7 +125,6 @@ impl ImportError {
     /// The exit code that goes with it (DESIGN, *Interface*).
     pub(crate) fn exit(&self) -> ExitCode {
         match self {
-            Self::Open(OpenArchiveError::Special { .. }) => ExitCode::Malformed,
             Self::Archive(error) => match error.fault() {
                 ArchiveFault::Malformed | ArchiveFault::Limit => ExitCode::Malformed,
                 ArchiveFault::Truncated | ArchiveFault::Device => ExitCode::NoVerdict,
@@ -133,7 +132,11 @@ impl ImportError {
             Self::Graph(error) => exit_of(error.fault()),
             Self::BlobDigest { .. } | Self::BlobSize { .. } | Self::PartDigest { .. } => ExitCode::Rejected,
             Self::NotVerified { verdict, .. } => verdict.exit(),
-            Self::OciLayoutJson(_) | Self::OciLayout { .. } | Self::NoIndex { .. } | Self::Trust(_) => ExitCode::Malformed,
+            Self::Open(OpenArchiveError::Special { .. })
+            | Self::OciLayoutJson(_)
+            | Self::OciLayout { .. }
+            | Self::NoIndex { .. }
+            | Self::Trust(_) => ExitCode::Malformed,
             _ => ExitCode::NoVerdict,
         }
     }

@@ -36,7 +36,11 @@ fn check_part(part: &BlobRef, layers: &BTreeMap<BlobDigest, &Descriptor>) -> Res
         return Err(format!("a part ends at {end} of a layer of {} bytes", layer.size));
     }
     if layer.media_type == media::PACK {
-        return if part.offset % PACK_ALIGNMENT == 0 { Ok(()) } else { Err(format!("a part begins at {} of a pack", part.offset)) };
+        return if part.offset.is_multiple_of(PACK_ALIGNMENT) {
+            Ok(())
+        } else {
+            Err(format!("a part begins at {} of a pack", part.offset))
+        };
     }
     let whole = part.offset == 0 && part.size == layer.size && part.digest == part.layer && part.media_type == layer.media_type;
     if whole { Ok(()) } else { Err(format!("{} is not a pack and the part is not the whole of it", part.layer)) }
@@ -82,8 +86,7 @@ pub fn module_blob(blobs: &dyn Blobs, part: &BlobRef, layer_size: u64) -> Result
     let start = usize::try_from(part.offset).map_err(|_wide| range.clone())?;
     let length = usize::try_from(part.size).map_err(|_wide| range.clone())?;
     let end = start.checked_add(length).ok_or_else(|| range.clone())?;
-    let bytes: Arc<[u8]> =
-        if start == 0 && end == layer.len() { layer } else { Arc::from(layer.get(start..end).ok_or(range)?) };
+    let bytes: Arc<[u8]> = if start == 0 && end == layer.len() { layer } else { Arc::from(layer.get(start..end).ok_or(range)?) };
     let found = BlobDigest::of(&bytes);
     if found != part.digest {
         return Err(ModuleBlobError::Digest { layer: part.layer, expected: part.digest, found });

@@ -61,7 +61,12 @@ impl LogPosition {
 const LOG_CHECKS: [&str; 2] = ["checkpoint-origin", "checkpoint-signature"];
 
 /// `None` unless every check of the log entry held. `signer`: the trusted key, when there is one.
-pub(crate) fn open_log_entry(bundle: &SigstoreBundle, signer: Option<&PublicKey>, trust: &Trust, checks: &mut Checks) -> Option<LogPosition> {
+pub(crate) fn open_log_entry(
+    bundle: &SigstoreBundle,
+    signer: Option<&PublicKey>,
+    trust: &Trust,
+    checks: &mut Checks,
+) -> Option<LogPosition> {
     let entry = match bundle.entries.as_slice() {
         [] => {
             checks.undecided("log-entry", "the bundle carries no log entry: log it with `symbol-bundle log append`");
@@ -79,11 +84,8 @@ pub(crate) fn open_log_entry(bundle: &SigstoreBundle, signer: Option<&PublicKey>
     let log = check_checkpoint(entry, &checkpoint, trust, checks);
     let tree = checkpoint.checkpoint().tree;
     let stated = (entry.proof.tree_size, RootHash::from_bytes(entry.proof.root_hash));
-    let same = checks.compare(
-        "checkpoint-size-root",
-        &format!("{} {}", tree.size, tree.root.hex()),
-        &format!("{} {}", stated.0, stated.1.hex()),
-    );
+    let same =
+        checks.compare("checkpoint-size-root", &format!("{} {}", tree.size, tree.root.hex()), &format!("{} {}", stated.0, stated.1.hex()));
     let index = LeafIndex(entry.proof.log_index);
     let indexed = checks.compare("log-index", &entry.proof.log_index.to_string(), &entry.log_index.to_string());
     let hashes: Vec<NodeHash> = entry.proof.hashes.iter().map(|&hash| NodeHash::from_bytes(hash)).collect();
@@ -137,7 +139,10 @@ fn check_entry(bundle: &SigstoreBundle, entry: &LogEntry, signer: Option<&Public
 fn check_checkpoint(entry: &LogEntry, checkpoint: &SignedCheckpoint, trust: &Trust, checks: &mut Checks) -> Option<LogKey> {
     let Some(trusted) = trust.log_by_key_id(&entry.log_key_id) else {
         if trust.is_empty() {
-            checks.undecided("log-trusted", "no log is trusted yet: install a trust folder with `symbol-bundle trust add FOLDER --store DIR`");
+            checks.undecided(
+                "log-trusted",
+                "no log is trusted yet: install a trust folder with `symbol-bundle trust add FOLDER --store DIR`",
+            );
         } else {
             checks.fail("log-trusted", &format!("log key {} is not in the trust folder", encode_base64(&entry.log_key_id)));
         }

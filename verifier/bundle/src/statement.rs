@@ -1,9 +1,7 @@
 //! From the bytes of a Sigstore bundle to a statement whose signature, and whose place in a trusted log, hold.
 
 use sealtrace_digest::{KeyId, PaeDigest, StatementDigest};
-use sealtrace_envelope::{
-    BundleError, Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, Statement, decode_base64,
-};
+use sealtrace_envelope::{BundleError, Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, Statement, decode_base64};
 use sealtrace_tlog::SignedCheckpoint;
 use sealtrace_trust::Trust;
 use sealtrace_verdict::{Assurance, Checks};
@@ -141,7 +139,8 @@ fn check_signature<'a>(bundle: &SigstoreBundle, trust: &'a Trust, checks: &mut C
 
 fn trusted_signer<'a>(bundle: &SigstoreBundle, trust: &'a Trust, checks: &mut Checks) -> Option<&'a PublicKey> {
     if trust.is_empty() {
-        checks.undecided("signer-trusted", "no key is trusted yet: install a trust folder with `symbol-bundle trust add FOLDER --store DIR`");
+        checks
+            .undecided("signer-trusted", "no key is trusted yet: install a trust folder with `symbol-bundle trust add FOLDER --store DIR`");
         return None;
     }
     let id: Option<[u8; 32]> = decode_base64(&bundle.hint).ok().and_then(|bytes| bytes.try_into().ok());

@@ -179,14 +179,7 @@ fn open_bundle(input: &SymbolBundleInput<'_>, trust: &Trust, checks: &mut Checks
     let predicate = statement.as_ref().and_then(|statement| check_statement(statement, digest, input.index, checks));
     let index = check_index(input.index, manifest.as_ref(), predicate.as_ref(), checks);
     let fragment = check_fragment(input.fragment, statement.as_ref(), checks);
-    Some(VerifiedBundle {
-        digest,
-        manifest: manifest?,
-        index: index?,
-        predicate: predicate?,
-        statement: statement?,
-        fragment: fragment?,
-    })
+    Some(VerifiedBundle { digest, manifest: manifest?, index: index?, predicate: predicate?, statement: statement?, fragment: fragment? })
 }
 
 /// `subject-digest`, `predicate-type`, `predicate-shape`, `index-digest`.

@@ -11,6 +11,8 @@ use sealtrace_verdict::{Conclusion, Outcome, Verdict};
 use super::*;
 use scene::{Parts, Scene, public, signing_key, trust_of};
 
+type PartChange = fn(&mut sealtrace_symbols::BlobRef);
+
 fn failed(verdict: &Verdict) -> Vec<&str> {
     verdict.checks().iter().filter(|check| check.outcome == Outcome::Fail).map(|check| check.id.as_str()).collect()
 }
@@ -196,8 +198,7 @@ fn module_blobs_are_cut_from_packs_and_compared() {
     assert!(matches!(module_blob(&blobs, &wrong_digest, size), Err(ModuleBlobError::Digest { .. })));
     let beyond = sealtrace_symbols::BlobRef { offset: u64::MAX, ..part.clone() };
     assert!(matches!(module_blob(&blobs, &beyond, size), Err(ModuleBlobError::Range { .. })));
-    type Change = fn(&mut sealtrace_symbols::BlobRef);
-    let changes: [(&str, Change); 5] = [
+    let changes: [(&str, PartChange); 5] = [
         ("unaligned", |part| part.offset -= 1),
         ("too long", |part| part.size += 1),
         ("overflow", |part| part.offset = u64::MAX),

@@ -185,8 +185,10 @@ fn limit(what: &'static str, limit: usize, found: usize) -> Result<(), BundleErr
 
 /// A protobuf-JSON int64 that is not negative: decimal digits without leading zeros.
 fn number(what: &'static str, text: &str) -> Result<u64, BundleError> {
-    text.parse::<u64>().ok().filter(|value| value.to_string() == text && i64::try_from(*value).is_ok()).ok_or_else(|| {
-        BundleError::Field { what, expected: "a decimal number from 0 to 2^63 - 1".to_owned(), found: text.chars().take(80).collect() }
+    text.parse::<u64>().ok().filter(|value| value.to_string() == text && i64::try_from(*value).is_ok()).ok_or_else(|| BundleError::Field {
+        what,
+        expected: "a decimal number from 0 to 2^63 - 1".to_owned(),
+        found: text.chars().take(80).collect(),
     })
 }
 

@@ -100,10 +100,8 @@ impl EntryBody {
     /// # Errors
     /// [`EntryError::TooLarge`], [`EntryError::Json`].
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
-        let verifier = Verifier {
-            key_details: KEY_DETAILS_P256.to_owned(),
-            public_key: RawBytes { raw_bytes: self.verifier.spki().to_vec() },
-        };
+        let verifier =
+            Verifier { key_details: KEY_DETAILS_P256.to_owned(), public_key: RawBytes { raw_bytes: self.verifier.spki().to_vec() } };
         let record = HashedRekord {
             data: Data { algorithm: ALGORITHM.to_owned(), digest: *self.digest.as_bytes() },
             signature: Signature { content: self.signature.clone(), verifier },

@@ -42,8 +42,10 @@ const PURE_BELOW: u32 = 8;
 /// What the audit boundary's two binaries must never link (DESIGN, *Map*).
 const NEVER_IN_VERIFIER: &[&str] = &["sealtrace-signer", "sealtrace-site-log"];
 /// Crates that open sockets or speak a network protocol.
-const NETWORK: &[&str] = &["hyper", "reqwest", "tokio", "ureq", "curl", "native-tls", "rustls", "openssl", "socket2", "mio", "quinn", "h2", "oci-client"];
-const LICENCES: &[&str] = &["Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "Unlicense", "0BSD", "CC0-1.0", "BSL-1.0"];
+const NETWORK: &[&str] =
+    &["hyper", "reqwest", "tokio", "ureq", "curl", "native-tls", "rustls", "openssl", "socket2", "mio", "quinn", "h2", "oci-client"];
+const LICENCES: &[&str] =
+    &["Apache-2.0", "MIT", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "Unlicense", "0BSD", "CC0-1.0", "BSL-1.0"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -135,7 +137,10 @@ fn the_dependency_lists_of_the_verifier_binaries_are_the_golden_file() {
         std::fs::write(&golden, &text).unwrap();
     }
     let expected = std::fs::read_to_string(&golden).unwrap_or_default();
-    assert_eq!(text, expected, "verifier/DEPENDENCIES.txt is not what is linked; if the change is meant, rewrite it with SEALTRACE_BLESS=1");
+    assert_eq!(
+        text, expected,
+        "verifier/DEPENDENCIES.txt is not what is linked; if the change is meant, rewrite it with SEALTRACE_BLESS=1"
+    );
 }
 
 #[test]

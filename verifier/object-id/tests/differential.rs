@@ -43,9 +43,9 @@ fn libraries() -> Vec<PathBuf> {
 
 /// The build-ids that `readelf -n` prints, in order.
 fn readelf(path: &Path) -> Option<Vec<String>> {
-    let output = Command::new("readelf").args(["-n", "-W"]).arg(path).env("LC_ALL", "C").output().ok()?;
+    let output = Command::new("readelf").arg("-n").arg(path).env("LC_ALL", "C").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Some(text.lines().filter_map(|line| line.trim().strip_prefix("Build ID: ")).map(ToOwned::to_owned).collect())
+    Some(text.lines().filter_map(|line| line.split_once("Build ID: ")).map(|(_, id)| id.trim().to_owned()).collect())
 }
 
 /// The build-id as goblin's note iterator finds it.
@@ -53,8 +53,7 @@ fn goblin(bytes: &[u8]) -> Option<String> {
     let elf = goblin::elf::Elf::parse(bytes).unwrap();
     let segments = elf.iter_note_headers(bytes).into_iter().flatten();
     let sections = elf.iter_note_sections(bytes, None).into_iter().flatten();
-    let all: Vec<_> = segments.chain(sections).collect(); eprintln!("{all:?} {}", elf.program_headers.len());
-    let id = all.into_iter().flatten().find(|note| note.n_type == 3 && note.name == "GNU")?;
+    let id = segments.chain(sections).flatten().find(|note| note.n_type == 3 && note.name == "GNU")?;
     Some(id.desc.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -71,7 +70,7 @@ fn ids_of_the_systems_libraries_equal_those_of_readelf_and_of_a_second_parser() 
     let mut with_id = 0;
     for path in &libraries {
         let bytes = std::fs::read(path).unwrap();
-        let info = identify(&bytes).unwrap_or_else(|error: IdentityError| unreachable_file(path, &error));
+        let info = identify(&bytes).unwrap_or_else(|error: IdentityError| not_identified(path, &error));
         let ours = info.ids.gnu_build_id;
         with_id += usize::from(ours.is_some());
         assert_eq!(ours, goblin(&bytes), "{}", path.display());
@@ -83,6 +82,6 @@ fn ids_of_the_systems_libraries_equal_those_of_readelf_and_of_a_second_parser() 
     assert!(with_id > 0 || libraries.is_empty());
 }
 
-fn unreachable_file(path: &Path, error: &IdentityError) -> ! {
+fn not_identified(path: &Path, error: &IdentityError) -> ! {
     std::panic::panic_any(format!("{}: {error}", path.display()))
 }

@@ -204,10 +204,12 @@ fn rebuild(
     let placement = Placement::canonical(&capture.region_sizes()).map_err(ReplayError::Placement)?;
     let derived = derive(capture, &sources, &placement).map_err(ReplayError::Resolve)?;
     let symbolizer = &input.witness.symbolization.symbolizer;
+    let digests: Vec<BlobDigest> = bundles.iter().map(|bundle| bundle.digest).collect();
     let rebuilt = statement(&WitnessInput {
         capture,
         capture_sha256: input.witness.capture_ref.sha256,
         sources: &sources,
+        bundles: &digests,
         derived: &derived,
         freshness: input.witness.freshness.as_ref().map(|freshness| freshness.checkpoint.clone()),
         identity: ResolverIdentity { version: symbolizer.version.clone(), sha256: symbolizer.sha256.clone() },

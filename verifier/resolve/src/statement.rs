@@ -38,6 +38,8 @@ pub struct WitnessInput<'a> {
     pub capture_sha256: CaptureSha256,
     /// What serves its regions.
     pub sources: &'a Sources,
+    /// Every bundle that was given, whether or not a module came from it: replay is given the same.
+    pub bundles: &'a [BlobDigest],
     /// Its frames.
     pub derived: &'a Derived,
     /// The freshest checkpoint of the trust folder or the bundles' fragments, verbatim.
@@ -122,8 +124,7 @@ fn modules(input: &WitnessInput<'_>) -> Vec<WitnessModule> {
 
 fn symbolization(input: &WitnessInput<'_>) -> Symbolization {
     let header = &input.capture.header;
-    let bundles: BTreeSet<BlobDigest> =
-        (0_u32..).zip(&header.regions).filter_map(|(region, _)| input.sources.matched(RegionIndex(region)).ok()).map(|m| m.bundle).collect();
+    let bundles: BTreeSet<BlobDigest> = input.bundles.iter().copied().collect();
     Symbolization {
         symbolizer: Symbolizer {
             name: "sealtrace".to_owned(),

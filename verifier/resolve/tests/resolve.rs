@@ -258,6 +258,7 @@ fn the_statement_is_the_same_bytes_twice_and_names_the_main_binary() {
             capture: &capture,
             capture_sha256: CaptureSha256::of(&bytes),
             sources: &sources,
+            bundles: &[BlobDigest::of(b"bundle")],
             derived: &derived,
             freshness: None,
             identity,

@@ -61,7 +61,11 @@ fn what_is_no_p256_key_file_is_refused_without_a_hang() {
         ("text", "hello".to_owned()),
         ("public", SigningKey::generate().unwrap().public_key().to_pem().unwrap()),
         // An Ed25519 key of RFC 8410.
-        ("ed25519", "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n".to_owned()),
+        (
+            "ed25519",
+            "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n"
+                .to_owned(),
+        ),
     ] {
         let path = dir.path().join(name);
         std::fs::write(&path, text).unwrap();

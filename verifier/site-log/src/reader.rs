@@ -128,19 +128,18 @@ impl LogReader {
     /// [`SiteLogError`]
     pub fn first_checkpoint_of(&self, index: LeafIndex) -> Result<SignedCheckpoint, SiteLogError> {
         let current = self.tree().size.0;
-        let mut sizes: Vec<u64> =
-            disk::names(&self.folder.join(CHECKPOINTS))?.iter().filter_map(|name| name.parse().ok()).collect();
-        sizes.sort_unstable();
-        for size in sizes.into_iter().filter(|&size| size > index.0 && size < current) {
-            let bytes = disk::read(&self.checkpoint_path(TreeSize(size)))?.ok_or(SiteLogError::Damaged)?;
-            let checkpoint = SignedCheckpoint::parse_bytes(&bytes)?;
-            self.verify(&checkpoint)?;
-            if checkpoint.checkpoint().tree.size.0 != size {
-                return Err(SiteLogError::Damaged);
-            }
-            return Ok(checkpoint);
+        if index.0 >= current {
+            return Err(SiteLogError::NoEntry { index: index.0, size: current });
         }
-        if index.0 < current { Ok(self.checkpoint.clone()) } else { Err(SiteLogError::NoEntry { index: index.0, size: current }) }
+        let kept = disk::names(&self.folder.join(CHECKPOINTS))?;
+        let sizes = kept.iter().filter_map(|name| name.parse::<u64>().ok());
+        let Some(size) = sizes.filter(|&size| size > index.0 && size < current).min() else {
+            return Ok(self.checkpoint.clone());
+        };
+        let bytes = disk::read(&self.checkpoint_path(TreeSize(size)))?.ok_or(SiteLogError::Damaged)?;
+        let checkpoint = SignedCheckpoint::parse_bytes(&bytes)?;
+        self.verify(&checkpoint)?;
+        if checkpoint.checkpoint().tree.size.0 == size { Ok(checkpoint) } else { Err(SiteLogError::Damaged) }
     }
 
     pub(crate) fn checkpoint_path(&self, size: TreeSize) -> PathBuf {

@@ -1,4 +1,5 @@
 //! The log on disk: growth past tiles, repeated appends, kills between any two writes, two writers.
+#![expect(clippy::as_conversions, reason = "counts of test data are small")]
 
 use std::fs;
 use std::path::Path;
@@ -7,6 +8,8 @@ use sealtrace_signer::SigningKey;
 use sealtrace_tlog::{LeafHash, LeafIndex, Origin, RootHash, SignedCheckpoint, TreeSize, root_of_leaves, verify_inclusion};
 
 use super::*;
+
+mod interop;
 
 fn origin() -> Origin {
     Origin::parse("example.org/site-log").unwrap()

@@ -258,7 +258,8 @@ impl Fragment {
     /// The right edge makes the signed root; every other tile is a node of a tile already authenticated, from the top down.
     fn authenticate(&self, tree: &TreeHead) -> Result<TileReader, FragmentError> {
         let edge: BTreeSet<TileId> = TileId::right_edge(tree.size).into_iter().collect();
-        let edge_tiles: BTreeMap<_, _> = self.tiles.iter().filter(|(id, _)| edge.contains(id)).map(|(id, tile)| (*id, tile.clone())).collect();
+        let edge_tiles: BTreeMap<_, _> =
+            self.tiles.iter().filter(|(id, _)| edge.contains(id)).map(|(id, tile)| (*id, tile.clone())).collect();
         let mut reader = reader_of(&edge_tiles);
         if root_of(tree.size, &|at| reader.node(at))? != tree.root {
             return Err(FragmentError::Tile { path: "right edge".to_owned() });

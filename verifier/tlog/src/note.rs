@@ -84,8 +84,12 @@ impl Note {
 
     /// The note's bytes.
     pub fn encode(&self) -> String {
-        let lines: String = self.signatures.iter().map(|signature| format!("{}\n", signature.line())).collect();
-        format!("{}\n{lines}", self.text)
+        let mut text = format!("{}\n", self.text);
+        for signature in &self.signatures {
+            text.push_str(&signature.line());
+            text.push('\n');
+        }
+        text
     }
 }
 

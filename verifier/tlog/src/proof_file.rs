@@ -49,7 +49,13 @@ impl ProofFile {
 
     /// The file's bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let hashes: String = self.hashes.iter().map(|hash| format!("{}\n", encode_base64(hash.as_bytes()))).collect();
-        format!("{HEADER}\nindex {}\n{hashes}\n{}", self.index, self.checkpoint).into_bytes()
+        let mut text = format!("{HEADER}\nindex {}\n", self.index);
+        for hash in &self.hashes {
+            text.push_str(&encode_base64(hash.as_bytes()));
+            text.push('\n');
+        }
+        text.push('\n');
+        text.push_str(&self.checkpoint);
+        text.into_bytes()
     }
 }

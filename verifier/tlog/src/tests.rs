@@ -1,4 +1,5 @@
 //! Trees against the naive model and known vectors; notes, checkpoints, tiles and fragments against every flipped byte.
+#![expect(clippy::as_conversions, reason = "counts of test data are small")]
 
 use std::collections::BTreeMap;
 
@@ -79,7 +80,11 @@ fn every_inclusion_proof_up_to_70_holds_for_its_place_and_no_other() {
             assert_eq!(verify_inclusion(leaf, index, &tree, &proof), Ok(()));
             assert!(verify_inclusion(LeafHash::of(b"other"), index, &tree, &proof).is_err());
             for other in 0..=tree.size.0 {
-                assert_eq!(verify_inclusion(leaf, LeafIndex(other), &tree, &proof).is_ok(), other == index.0, "{index} as {other} of {size}");
+                assert_eq!(
+                    verify_inclusion(leaf, LeafIndex(other), &tree, &proof).is_ok(),
+                    other == index.0,
+                    "{index} as {other} of {size}"
+                );
             }
             for cut in 0..proof.len() {
                 assert!(verify_inclusion(leaf, index, &tree, &proof[..cut]).is_err());
@@ -201,10 +206,13 @@ fn unknown_keys_are_ignored_sixteen_at_least_and_a_bad_line_of_the_known_key_rej
 #[test]
 fn extension_lines_are_tolerated_and_malformed_lines_are_not() {
     let log = Log::new(1, "example.org/log");
-    let checkpoint = Checkpoint { origin: "example.org/log".into(), tree: head(&leaves(5)), extension: vec!["more".into(), "lines".into()] };
+    let checkpoint =
+        Checkpoint { origin: "example.org/log".into(), tree: head(&leaves(5)), extension: vec!["more".into(), "lines".into()] };
     assert_eq!(log.sign(checkpoint).verify(&log.log), Ok(()));
     let text = log.checkpoint(head(&leaves(5))).text().to_owned();
-    for (from, to) in [("\n5\n", "\n05\n"), ("\n5\n", "\n+5\n"), ("\n5\n", "\n\n5\n"), ("=\n\n", "\n\n"), ("— ", "- "), ("example.org/log\n5", "\n5")] {
+    for (from, to) in
+        [("\n5\n", "\n05\n"), ("\n5\n", "\n+5\n"), ("\n5\n", "\n\n5\n"), ("=\n\n", "\n\n"), ("— ", "- "), ("example.org/log\n5", "\n5")]
+    {
         let changed = text.replacen(from, to, 1);
         assert_ne!(changed, text, "{from:?}");
         assert!(SignedCheckpoint::parse(&changed).is_err(), "{from:?} → {to:?} was accepted");
@@ -231,7 +239,8 @@ fn a_proof_file_round_trips_and_malformed_ones_are_refused() {
 fn fragment(log: &Log, size: usize, shown: &[u64]) -> Fragment {
     let leaves = leaves(size);
     let tiles = tiles_of_leaves(&leaves);
-    let entries: BTreeMap<LeafIndex, Vec<u8>> = shown.iter().map(|&index| (LeafIndex(index), format!("entry {index}").into_bytes())).collect();
+    let entries: BTreeMap<LeafIndex, Vec<u8>> =
+        shown.iter().map(|&index| (LeafIndex(index), format!("entry {index}").into_bytes())).collect();
     let checkpoint = log.checkpoint(head(&leaves));
     let tile = |id: &TileId| tiles.get(id).cloned();
     Fragment::build(&FragmentSource { log: &log.log, checkpoint: &checkpoint, entries: &entries, tile: &tile }).unwrap()
@@ -240,7 +249,9 @@ fn fragment(log: &Log, size: usize, shown: &[u64]) -> Fragment {
 #[test]
 fn a_fragment_round_trips_at_every_shape_of_tree() {
     let log = Log::new(1, "example.org/log");
-    for (size, shown) in [(1, vec![0]), (255, vec![3]), (256, vec![0, 255]), (257, vec![0, 256]), (600, vec![0, 300, 599]), (66_000, vec![7, 65_999])] {
+    for (size, shown) in
+        [(1, vec![0]), (255, vec![3]), (256, vec![0, 255]), (257, vec![0, 256]), (600, vec![0, 300, 599]), (66_000, vec![7, 65_999])]
+    {
         let built = fragment(&log, size, &shown);
         let bytes = built.encode().unwrap();
         let parsed = Fragment::parse(&bytes).unwrap();

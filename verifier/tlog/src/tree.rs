@@ -92,7 +92,7 @@ fn split(count: u64) -> u64 {
 /// The hash of leaves `start..end`, which is never empty. A complete aligned range is one stored node.
 fn range(start: u64, end: u64, read: Read<'_>) -> Result<NodeHash, MissingNode> {
     let count = end - start;
-    if count.is_power_of_two() && start % count == 0 {
+    if count.is_power_of_two() && start.is_multiple_of(count) {
         let level = count.trailing_zeros();
         let node = NodeAt { level, index: start >> level };
         return read(node).ok_or(MissingNode { node });

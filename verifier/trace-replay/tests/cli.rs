@@ -54,6 +54,7 @@ fn witness(capture: &[u8]) -> Value {
         capture: &parsed,
         capture_sha256: Capture::digest(capture),
         sources: &sources,
+        bundles: &[],
         derived: &derive(&parsed, &sources, &placement).unwrap(),
         freshness: None,
         identity: ResolverIdentity { version: "test".to_owned(), sha256: None },

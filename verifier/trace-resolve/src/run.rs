@@ -91,6 +91,7 @@ fn resolve(capture: &Capture, bytes: &[u8], bundles: &[VerifiedBundle], store: &
         capture,
         capture_sha256: CaptureSha256::of(bytes),
         sources: &sources,
+        bundles: &bundles.iter().map(VerifiedBundle::digest).collect::<Vec<_>>(),
         derived: &derived,
         freshness: freshest.map(|bundle| bundle.checkpoint().to_owned()),
         identity: identity(),

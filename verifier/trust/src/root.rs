@@ -132,8 +132,11 @@ fn parse_log(entry: WireLog) -> Result<TrustedLog, TrustedRootError> {
     require("keyDetails", KEY_DETAILS_P256, &entry.public_key.key_details)?;
     let base_url = || TrustedRootError::Field { what: "baseUrl", expected: "https://<origin>".to_owned(), found: excerpt(&entry.base_url) };
     let origin = Origin::parse(entry.base_url.strip_prefix(SCHEME).ok_or_else(base_url)?)?;
-    let spki = decode_base64(&entry.public_key.raw_bytes)
-        .map_err(|error| TrustedRootError::Field { what: "rawBytes", expected: "base64".to_owned(), found: error.to_string() })?;
+    let spki = decode_base64(&entry.public_key.raw_bytes).map_err(|error| TrustedRootError::Field {
+        what: "rawBytes",
+        expected: "base64".to_owned(),
+        found: error.to_string(),
+    })?;
     let log = LogKey { origin, key: PublicKey::parse_der(&spki)? };
     require("logId", &encode_base64(&log.key_id()), &entry.log_id.key_id)?;
     let window = entry.public_key.valid_for;

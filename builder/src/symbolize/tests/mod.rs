@@ -63,8 +63,11 @@ impl Module {
     fn open(binary: &Path, debug: Option<&Path>) -> Self {
         let bytes = std::fs::read(binary).unwrap();
         let debug = debug.map(|path| std::fs::read(path).unwrap());
+        let started = std::time::Instant::now();
         let mut symbolized = symbol_table(&bytes, debug.as_deref(), SymbolizeLimits::default()).unwrap();
-        let table = SymbolTable::open(std::mem::take(&mut symbolized.table)).unwrap();
+        eprintln!("{}: {} bytes of table, {:?}, {:?}", binary.display(), symbolized.table.len(), symbolized.coverage, started.elapsed());
+        let table_bytes = std::mem::take(&mut symbolized.table);
+        let table = SymbolTable::open(table_bytes).unwrap();
         let mut symbols = elf_symbols(&bytes);
         symbols.extend(debug.iter().flat_map(|bytes| elf_symbols(bytes)));
         Self { binary: binary.to_owned(), bytes, debug, table, symbolized, symbols }

@@ -128,16 +128,6 @@ fn content(sealed: &mut Sealed, flaw: Flaw) -> (SymbolIndex, Vec<Descriptor>) {
     let table = sealed.put(media::SYMBOL_TABLE, b"a symbol table");
     let debug = sealed.put(media::DEBUG_FILE_ZSTD, b"a compressed debug file");
     let btf = sealed.put(media::BTF, b"kernel types");
-    let whole = |layer: &Descriptor, compression| BlobRef {
-        media_type: layer.media_type.clone(),
-        layer: layer.digest,
-        offset: 0,
-        size: layer.size,
-        digest: layer.digest,
-        compression,
-        raw_digest: layer.digest,
-        raw_size: layer.size,
-    };
     let part_digest = BlobDigest::of(if flaw == Flaw::Part { b"something else" } else { unwind });
     let part = BlobRef {
         media_type: media::UNWIND.to_owned(),
@@ -185,6 +175,20 @@ fn content(sealed: &mut Sealed, flaw: Flaw) -> (SymbolIndex, Vec<Descriptor>) {
     (index, layers)
 }
 
+/// A layer that is one part.
+fn whole(layer: &Descriptor, compression: Compression) -> BlobRef {
+    BlobRef {
+        media_type: layer.media_type.clone(),
+        layer: layer.digest,
+        offset: 0,
+        size: layer.size,
+        digest: layer.digest,
+        compression,
+        raw_digest: layer.digest,
+        raw_size: layer.size,
+    }
+}
+
 /// Signs a statement about a manifest and logs it second in a log of two: Sigstore bundle, fragment tar, trust folder.
 fn seal(subject: &BlobDigest, version: &str, index_sha256: FileSha256) -> (Vec<u8>, Vec<u8>, TrustFiles) {
     let signer = SigningKey::from_scalar(&[7; 32]).unwrap();
@@ -228,12 +232,7 @@ fn seal(subject: &BlobDigest, version: &str, index_sha256: FileSha256) -> (Vec<u
 /// A folder in memory if there is one, so that thousands of imports do not wear out a disk.
 pub(super) fn scratch() -> tempfile::TempDir {
     let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
-        if let Ok(dir) = tempfile::tempdir_in(memory) {
-            return dir;
-        }
-    }
-    tempfile::tempdir().unwrap()
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 /// A tree: path below the folder → kind, mode, content.

@@ -1,4 +1,5 @@
 //! A symbol bundle, signed and logged in memory, with one thing changed at the moment where it takes effect.
+#![expect(clippy::as_conversions, reason = "counts of test data are small")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

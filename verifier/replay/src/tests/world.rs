@@ -231,6 +231,7 @@ impl World {
             capture: &capture,
             capture_sha256: Capture::digest(&bytes),
             sources: &sources,
+            bundles: &[self.bundle],
             derived: &derived,
             freshness: None,
             identity: ResolverIdentity { version: "test".to_owned(), sha256: None },

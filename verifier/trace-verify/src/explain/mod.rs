@@ -115,6 +115,6 @@ fn report(args: &ExplainArgs, explained: &Explained<'_>, steps: &[Step]) {
         }
     }
     if args.materials.is_none() {
-        print("\nThe files named in the commands are written by --materials DIR.");
+        print("\nThe files named in the commands are written by --materials DIR; $RELEASE is the release tree, $DEBUG_DIR what build had as --debug-dir.");
     }
 }

@@ -195,10 +195,12 @@ fn symbol_step(explained: &Explained<'_>, derivation: &Derivation, matched: &Mat
         step = step.value(&format!("inline{number}"), format_args!("{} at {}", inline.function, file_line(&inline.file, inline.line)));
     }
     let debug = matched.module.debug.as_ref().map_or(&matched.module.path, |debug| &debug.path);
+    let file = release_file(debug);
     step.value("debugFile", debug)
         .value("debugSha256", matched.module.debug.as_ref().map_or(matched.module.file_sha256, |debug| debug.file_sha256))
-        .command(format!("llvm-symbolizer --obj={} {svma:#x}", quoted(debug)))
-        .command(format!("addr2line -f -i -C -e {} {svma:#x}", quoted(debug)))
+        .command(format!("sha256sum {file}"))
+        .command(format!("llvm-symbolizer --obj={file} {svma:#x}"))
+        .command(format!("addr2line -f -i -C -e {file} {svma:#x}"))
 }
 
 fn table_step(matched: &MatchedModule) -> Step {
@@ -240,6 +242,14 @@ fn word(word: Word) -> String {
         Word::At(place) => place.to_string(),
         Word::Null => "null".to_owned(),
         Word::Invalid => "invalid".to_owned(),
+    }
+}
+
+/// A file of the release tree, or of the builder's `--debug-dir`, as one word of a shell command: the reader sets the folder.
+fn release_file(path: &str) -> String {
+    match path.strip_prefix("debug-dir:") {
+        Some(path) => format!("\"$DEBUG_DIR\"/{}", quoted(path)),
+        None => format!("\"$RELEASE\"/{}", quoted(path)),
     }
 }
 

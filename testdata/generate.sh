@@ -1,17 +1,21 @@
 #!/bin/sh
 # Compiles the ELF fixtures into a folder: a small release tree with one variant of identity or debug information each.
 # The same compiler gives the same bytes in any folder. Listed in MANIFEST.toml; nothing of it is committed.
-# usage: generate.sh OUT    (OUT must not exist; needs gcc, g++, binutils)
+# usage: generate.sh OUT    (OUT is made anew; it must not exist, or be of an earlier run; needs gcc, g++, binutils)
 set -eu
 
 case "${1:-}" in '' | -*) echo "usage: $0 OUT" >&2; exit 2 ;; esac
-if [ -e "$1" ]; then
-	echo "$0: $1 exists: name a folder that does not" >&2
+mark=.generated-fixtures
+if [ -e "$1/$mark" ]; then
+	rm -r "$1"
+elif [ -e "$1" ]; then
+	echo "$0: $1 exists and is not of an earlier run: name another folder" >&2
 	exit 2
 fi
 src=$(cd "$(dirname "$0")/src" && pwd)
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
+: >"$out/$mark"
 mkdir -p "$out/bin" "$out/lib/.debug" "$out/obj" "$out/usr/lib/debug/.build-id"
 cd "$src"
 export LC_ALL=C SOURCE_DATE_EPOCH=0

@@ -231,12 +231,7 @@ impl<'a, 'i> FunctionCollector<'a, 'i> {
 }
 
 /// A call inlined into the level `around`; its extents are cut to the function's when they are flattened.
-fn add_inlined<'a>(
-    functions: &mut [Physical<'a>],
-    around: (usize, u32),
-    die: &Die<'a>,
-    extents: Vec<Extent>,
-) -> Option<(usize, u32)> {
+fn add_inlined<'a>(functions: &mut [Physical<'a>], around: (usize, u32), die: &Die<'a>, extents: Vec<Extent>) -> Option<(usize, u32)> {
     let (position, parent) = around;
     let function = functions.get_mut(position)?;
     let number = u32::try_from(function.levels.len()).ok()?;

@@ -149,8 +149,5 @@ impl<'data> DebugSections<'data> {
 /// Sections that hold neither names, ranges nor lines of code.
 fn unused(id: SectionId) -> bool {
     use SectionId as Id;
-    matches!(
-        id,
-        Id::DebugAranges | Id::DebugLoc | Id::DebugLocLists | Id::DebugMacinfo | Id::DebugMacro | Id::DebugNames | Id::DebugTypes
-    )
+    matches!(id, Id::DebugAranges | Id::DebugLoc | Id::DebugLocLists | Id::DebugMacinfo | Id::DebugMacro | Id::DebugNames | Id::DebugTypes)
 }

@@ -192,12 +192,7 @@ fn path<'a>(info: &DebugInfo<'a>, unit: &Unit<Slice<'a>>, index: u64) -> Option<
     Some(path)
 }
 
-fn directory<'a>(
-    info: &DebugInfo<'a>,
-    unit: &Unit<Slice<'a>>,
-    header: &LineProgramHeader<Slice<'a>>,
-    index: u64,
-) -> Option<String> {
+fn directory<'a>(info: &DebugInfo<'a>, unit: &Unit<Slice<'a>>, header: &LineProgramHeader<Slice<'a>>, index: u64) -> Option<String> {
     if header.version() < 5 && index == 0 {
         return None;
     }

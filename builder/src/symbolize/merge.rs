@@ -20,8 +20,7 @@ pub(super) fn merge(
 ) -> Coverage {
     let symbol_extents = symbols.extents(&functions.extents, image.executable());
     let mut scopes = SymbolScopes { image, functions, known: BTreeMap::new(), added: 0 };
-    let (mut in_function, mut in_symbol, mut in_line) =
-        (Cursor::new(&functions.extents), Cursor::new(&symbol_extents), Cursor::new(lines));
+    let (mut in_function, mut in_symbol, mut in_line) = (Cursor::new(&functions.extents), Cursor::new(&symbol_extents), Cursor::new(lines));
     let mut rows = Rows { image, pending: None, lines: 0 };
     let mut at = 0;
     while at < u64::MAX {

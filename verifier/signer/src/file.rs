@@ -27,13 +27,11 @@ pub(crate) fn fill_random(buffer: &mut [u8]) -> Result<(), SigningKeyError> {
     Ok(())
 }
 
-pub(crate) fn read_private(path: &Path) -> Result<Vec<u8>, SigningKeyError> {
+/// A private key file's bytes, and its permission bits when others than its owner may use it.
+pub(crate) fn read_private(path: &Path) -> Result<(Vec<u8>, Option<u32>), SigningKeyError> {
     let mut file = open(path)?;
     let mode = file.metadata().map_err(|source| io("read", path, source))?.permissions().mode() & 0o7777;
-    if mode & GROUP_AND_OTHERS != 0 {
-        return Err(SigningKeyError::Exposed { path: path.to_owned(), mode });
-    }
-    read(&mut file, path)
+    Ok((read(&mut file, path)?, Some(mode).filter(|mode| mode & GROUP_AND_OTHERS != 0)))
 }
 
 /// Reads a public key file (SPKI PEM).

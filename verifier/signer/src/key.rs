@@ -99,15 +99,20 @@ impl SigningKey {
         Self::from_ecdsa(Ecdsa::from_slice(scalar).map_err(|error| unusable(&error))?)
     }
 
-    /// Reads a key file. It must belong to nobody else and be readable by nobody else.
+    /// Reads a key file. Nobody but its owner may be able to read or write it.
     ///
     /// # Errors
     /// [`SigningKeyError`]
     pub fn load(path: &Path) -> Result<Self, SigningKeyError> {
         let not_p256 = |reason: String| SigningKeyError::NotP256 { path: path.to_owned(), reason };
-        let bytes = file::read_private(path)?;
+        let (bytes, exposed) = file::read_private(path)?;
         let text = String::from_utf8(bytes).map_err(|error| not_p256(error.to_string()))?;
-        Self::from_ecdsa(Ecdsa::from_pkcs8_pem(&text).map_err(|error| not_p256(error.to_string()))?)
+        let key = Ecdsa::from_pkcs8_pem(&text).map_err(|error| not_p256(error.to_string()))?;
+        // After parsing, so that a public key given by mistake is called what it is.
+        match exposed {
+            Some(mode) => Err(SigningKeyError::Exposed { path: path.to_owned(), mode }),
+            None => Self::from_ecdsa(key),
+        }
     }
 
     /// Writes the key to a new file of mode 0600; an existing file is left as it is.

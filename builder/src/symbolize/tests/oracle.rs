@@ -43,7 +43,9 @@ pub(super) fn difference(found: Option<&Location<'_>>, theirs: &[Told]) -> Optio
         return Some("inlined name");
     }
     let Some(physical) = physical else { return None };
-    let is_alias = |name: &str| found.is_some_and(|found| found.aliases.contains(&name) || found.frames.last().is_some_and(|frame| frame.name == name));
+    let is_alias = |name: &str| {
+        found.is_some_and(|found| found.aliases.contains(&name) || found.frames.last().is_some_and(|frame| frame.name == name))
+    };
     let whole = physical.strip_suffix(".cold").unwrap_or(physical);
     (!is_alias(physical) && !is_alias(whole)).then_some("name")
 }
@@ -78,7 +80,10 @@ pub(super) fn addr2line(module: &Module, addresses: &[u64]) -> Vec<Vec<Told>> {
     let dwarf = sections.borrow(|bytes| gimli::EndianSlice::new(bytes, endian));
     let context = addr2line::Context::from_dwarf(dwarf).unwrap();
     let told = |frame: addr2line::Frame<'_, _>| Told {
-        name: frame.function.as_ref().and_then(|function: &addr2line::FunctionName<gimli::EndianSlice<'_, _>>| function.raw_name().ok().map(Cow::into_owned)),
+        name: frame
+            .function
+            .as_ref()
+            .and_then(|function: &addr2line::FunctionName<gimli::EndianSlice<'_, _>>| function.raw_name().ok().map(Cow::into_owned)),
         file: frame.location.as_ref().and_then(|location| location.file).map(str::to_owned),
         line: frame.location.as_ref().and_then(|location| location.line).unwrap_or(0),
     };

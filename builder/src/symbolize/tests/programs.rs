@@ -185,12 +185,17 @@ fn compressed_sections_give_the_same_table() {
         let folder = folder();
         let mode = format!("-gz={compression}");
         let supported = std::process::Command::new("gcc").args([&mode, "-print-prog-name=as"]).output().is_ok_and(|o| o.status.success())
-            && std::process::Command::new("ld").arg("--help").output().is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains(compression));
+            && std::process::Command::new("ld")
+                .arg("--help")
+                .output()
+                .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains(compression));
         if !supported {
             super::skip(compression, &mode, "the linker does not know it");
             continue;
         }
-        let Some(program) = program(folder.path(), &["-g", "-O2"], &[&format!("-Wl,--compress-debug-sections={compression}")]) else { return };
+        let Some(program) = program(folder.path(), &["-g", "-O2"], &[&format!("-Wl,--compress-debug-sections={compression}")]) else {
+            return;
+        };
         let module = Module::open(&program, None);
         assert_eq!(module.symbolized.coverage, plain.symbolized.coverage);
         check_against_oracles(&module, &mode);
@@ -302,7 +307,10 @@ fn files_that_are_no_linked_elf_are_refused() {
     let folder = folder();
     let Some(program) = program(folder.path(), &["-g", "-O1"], &[]) else { return };
     let object = std::fs::read(program.with_file_name("main.cc.o")).unwrap();
-    for (bytes, expected) in [(&object[..], "binary is relocatable: it has no addresses before it is linked or loaded"), (b"#!/bin/sh", "binary cannot be parsed")] {
+    for (bytes, expected) in [
+        (&object[..], "binary is relocatable: it has no addresses before it is linked or loaded"),
+        (b"#!/bin/sh", "binary cannot be parsed"),
+    ] {
         assert_eq!(super::symbol_table(bytes, None, super::SymbolizeLimits::default()).unwrap_err().to_string(), expected);
     }
 }
@@ -315,7 +323,10 @@ fn unwind_sections_come_from_the_binary_and_its_debug_file() {
     std::fs::write(path.join("only.c"), C_SIDE).unwrap();
     let mut arguments = compile.to_vec();
     arguments.extend(["-shared", "-fPIC", "-nostdlib", "only.c", "-o", "only.so"]);
-    if !run(path, "gcc", &arguments) || !run(path, "objcopy", &["--only-keep-debug", "only.so", "only.debug"]) || !run(path, "strip", &["-o", "stripped.so", "only.so"]) {
+    if !run(path, "gcc", &arguments)
+        || !run(path, "objcopy", &["--only-keep-debug", "only.so", "only.debug"])
+        || !run(path, "strip", &["-o", "stripped.so", "only.so"])
+    {
         return;
     }
     let read = |name: &str| std::fs::read(path.join(name)).unwrap();
@@ -333,4 +344,33 @@ fn unwind_sections_come_from_the_binary_and_its_debug_file() {
     let expected = file.section_by_name(".eh_frame").unwrap();
     assert_eq!((address, &eh_frame[..]), (expected.address(), expected.data().unwrap()));
     assert_eq!(sections.text, Some(file.section_by_name(".text").unwrap().address()));
+}
+
+#[test]
+fn split_debug_information_degrades_to_symbols_and_lines() {
+    let folder = folder();
+    let Some(program) = program(folder.path(), &["-g", "-O2", "-gsplit-dwarf"], &[]) else { return };
+    let module = Module::open(&program, None);
+    assert_eq!(module.symbolized.damaged_units, 3, "one for each unit whose functions are elsewhere");
+    let found = module.at(module.address("_Z9elsewherei")).unwrap();
+    assert_eq!((found.frames.len(), found.frames[0].name, found.source), (1, "_Z9elsewherei", SymbolSource::Symtab));
+    assert!(found.file.unwrap().ends_with("src/other.cc") && found.line > 0, "{found:?}");
+}
+
+#[test]
+fn names_that_dwz_moved_to_another_file_are_left_out_and_the_rest_stays() {
+    let Some((folder, whole)) = compiled(&["-gdwarf-4", "-O2"], &[]) else { return };
+    let path = folder.path();
+    std::fs::copy(path.join("program"), path.join("twin")).unwrap();
+    if !run(path, "dwz", &["-m", "common.debug", "-M", "common.debug", "program", "twin"]) {
+        return;
+    }
+    let moved = Module::open(&path.join("program"), None);
+    for address in whole.code() {
+        let (whole, moved) = (whole.at(address), moved.at(address));
+        let physical = |found: &Option<sealtrace_symbols::Location<'_>>| {
+            found.as_ref().map(|found| (found.frames.last().map(|frame| frame.name.to_owned()), found.file.map(str::to_owned), found.line))
+        };
+        assert_eq!(physical(&whole), physical(&moved), "{address:#x}");
+    }
 }

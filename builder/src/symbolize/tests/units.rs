@@ -77,8 +77,5 @@ fn a_cursor_tells_what_is_there_and_until_where() {
     let sorted = [(extent(10, 20), 'a'), (extent(20, 30), 'b'), (extent(40, 41), 'c')];
     let mut cursor = Cursor::new(&sorted);
     let answers: Vec<_> = [0, 10, 19, 20, 30, 40, 41].map(|address| cursor.at(address)).into_iter().collect();
-    assert_eq!(
-        answers,
-        [(None, 10), (Some('a'), 20), (Some('a'), 20), (Some('b'), 30), (None, 40), (Some('c'), 41), (None, u64::MAX)]
-    );
+    assert_eq!(answers, [(None, 10), (Some('a'), 20), (Some('a'), 20), (Some('b'), 30), (None, 40), (Some('c'), 41), (None, u64::MAX)]);
 }

@@ -11,6 +11,7 @@ use super::{body, origin};
 use crate::{SiteLog, sign_and_log};
 
 /// Says that a test cannot run; fails when the capability is required.
+#[expect(clippy::print_stdout, reason = "a skip is said where test output is read")]
 fn skip(capability: &str, why: &str) {
     println!("SKIPPED: {capability} ({why})");
     let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();

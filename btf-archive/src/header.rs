@@ -1,7 +1,7 @@
 //! The header of a BTF blob (Linux `Documentation/bpf/btf.rst`): enough to know that bytes are BTF and whole.
 
 /// The magic number, in the byte order of the kernel it is for.
-const MAGIC: u16 = 0xeB9F;
+const MAGIC: u16 = 0xeb9f;
 /// The shortest header: magic, version, flags, header length, and offset and length of types and of strings.
 const HEADER_BYTES: u32 = 24;
 

@@ -95,7 +95,9 @@ impl From<TreeError> for Failure {
     fn from(error: TreeError) -> Self {
         let layout = "arrange the folder as <distro>/<version>/<arch>/<release>.btf, for example debian/12/x86_64/6.1.0-18-amd64.btf";
         let (exit, hint) = match &error {
-            TreeError::Header { .. } => (ExitCode::Malformed, "replace the file: copy it again from /sys/kernel/btf/vmlinux or from BTFHub"),
+            TreeError::Header { .. } => {
+                (ExitCode::Malformed, "replace the file: copy it again from /sys/kernel/btf/vmlinux or from BTFHub")
+            }
             TreeError::Limit { .. } => (ExitCode::Malformed, "split the folder, or take the file out"),
             TreeError::Compressed { .. } => (ExitCode::NoVerdict, "unpack it first: tar -xJf FILE"),
             TreeError::Io { .. } => (ExitCode::NoVerdict, "check that the folder exists and can be read"),

@@ -232,6 +232,5 @@ fn parts_of(module: &Module) -> impl Iterator<Item = &BlobRef> {
     [module.table.as_ref(), module.unwind.as_ref(), debug].into_iter().flatten()
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -185,4 +185,3 @@ fn leave_out(ignored: &mut Ignored, path: String, error: IdentityError, malforme
     }
     Ok(())
 }
-

@@ -182,9 +182,7 @@ impl LayoutDir {
 
     fn write_tagged(&self, root_tag: &str, mut children: Vec<(String, Descriptor)>) -> Result<(), LayoutDirError> {
         let bundle = format!("{TAG_BUNDLE}-");
-        children.sort_by(|(a, one), (b, other)| {
-            (!a.starts_with(&bundle), a, one.digest).cmp(&(!b.starts_with(&bundle), b, other.digest))
-        });
+        children.sort_by(|(a, one), (b, other)| (!a.starts_with(&bundle), a, one.digest).cmp(&(!b.starts_with(&bundle), b, other.digest)));
         let root = ImageIndex::new(children.iter().map(|(_, child)| child.clone()).collect());
         let root = self.put_blob(media::INDEX, &root.encode()?)?;
         let mut listed = vec![tagged(root, root_tag)];

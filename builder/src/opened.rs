@@ -53,10 +53,12 @@ impl BundleArgs {
             return open_only(Box::new(layout.blobs().clone()), &graph);
         }
         if path.exists() {
-            let archive = ArchiveFile::open(path)
-                .map_err(|error| Failure::from_error(ExitCode::NoVerdict, &shown(path), &error).hint("name a layout folder or an archive of one"))?;
-            let blobs = ArchiveBlobs::open(archive)
-                .map_err(|error| Failure::from_error(ExitCode::Malformed, &shown(path), &error).hint("export the bundle again; this is no archive of ours"))?;
+            let archive = ArchiveFile::open(path).map_err(|error| {
+                Failure::from_error(ExitCode::NoVerdict, &shown(path), &error).hint("name a layout folder or an archive of one")
+            })?;
+            let blobs = ArchiveBlobs::open(archive).map_err(|error| {
+                Failure::from_error(ExitCode::Malformed, &shown(path), &error).hint("export the bundle again; this is no archive of ours")
+            })?;
             let graph = blobs.graph().map_err(|error| store_failure(&error))?;
             return open_only(Box::new(blobs), &graph);
         }
@@ -78,9 +80,9 @@ fn shown(path: &Path) -> String {
 }
 
 fn open_only(blobs: Box<dyn Blobs>, graph: &LayoutGraph) -> Result<OpenedBundle, Failure> {
-    let (digest, manifest) = graph.only_bundle().map_err(|error| {
-        Failure::new(exit_of(error.fault()), &error).hint("name a layout that symbol-bundle build wrote")
-    })?;
+    let (digest, manifest) = graph
+        .only_bundle()
+        .map_err(|error| Failure::new(exit_of(error.fault()), &error).hint("name a layout that symbol-bundle build wrote"))?;
     OpenedBundle::open(blobs, digest, manifest.clone())
 }
 

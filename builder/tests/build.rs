@@ -1,5 +1,5 @@
 //! `symbol-bundle build` and `inspect` from outside: identities, pairing, reproducibility.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "test helpers")]
 
 mod support;
 
@@ -18,10 +18,10 @@ fn modules(layout: &Path) -> BTreeMap<String, Value> {
 }
 
 /// The build-ids that `readelf -n` prints.
-fn readelf(path: &Path) -> Option<Option<String>> {
-    let output = Command::new("readelf").arg("-n").arg(path).env("LC_ALL", "C").output().ok()?;
+fn readelf(path: &Path) -> std::io::Result<Option<String>> {
+    let output = Command::new("readelf").arg("-n").arg(path).env("LC_ALL", "C").output()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Some(text.lines().find_map(|line| line.split_once("Build ID: ")).map(|(_, id)| id.trim().to_owned()))
+    Ok(text.lines().find_map(|line| line.split_once("Build ID: ")).map(|(_, id)| id.trim().to_owned()))
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn a_wrong_debug_file_is_refused_with_both_values_and_not_used() {
     assert_eq!(by_module.len(), 2, "{refused:?}");
     let tree_file = by_module["lib/libtree.so"];
     assert_eq!(tree_file["what"], "identity");
-    assert_eq!(tree_file["expected"].as_str(), readelf(&tree.join("lib/libtree.so")).flatten().as_deref());
-    assert_eq!(tree_file["found"].as_str(), readelf(&debug_of_byid).flatten().as_deref());
+    assert_eq!(tree_file["expected"].as_str(), readelf(&tree.join("lib/libtree.so")).unwrap().as_deref());
+    assert_eq!(tree_file["found"].as_str(), readelf(&debug_of_byid).unwrap().as_deref());
     assert_eq!(by_module["lib/libbeside.so"]["what"], "CRC-32");
     assert!(stderr(&output).contains("refused: lib/libbeside.so.debug is not the debug file of lib/libbeside.so"));
     let modules = modules(&layout);
@@ -148,7 +148,7 @@ fn the_ids_of_200_libraries_are_those_of_readelf_and_files_without_one_are_liste
             }
         }
     }
-    if count < 200 || readelf(&tree).is_none() {
+    if count < 200 || readelf(&tree).is_err() {
         skipped("readelf", &format!("not installed, or only {count} libraries here"));
         return;
     }
@@ -160,7 +160,7 @@ fn the_ids_of_200_libraries_are_those_of_readelf_and_files_without_one_are_liste
     for module in modules {
         let path = tree.join(module["path"].as_str().unwrap());
         let id = module["ids"]["gnuBuildId"].as_str();
-        assert_eq!(id, readelf(&path).flatten().as_deref(), "{}", path.display());
+        assert_eq!(id, readelf(&path).unwrap().as_deref(), "{}", path.display());
         assert_eq!(id.is_none(), module["unidentifiedReason"].is_string(), "{}", path.display());
     }
 }
@@ -211,7 +211,8 @@ fn expand_prints_inline_chains_and_lines_and_the_packed_rows_are_the_same() {
     let stored: Vec<Value> = stored.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(stored, rows);
     let by_id = json(&run("inspect --json", &[&layout]));
-    let id = by_id["modules"].as_array().unwrap().iter().find(|module| module["path"] == "lib/libcpp.so").unwrap()["ids"]["gnuBuildId"].clone();
+    let id =
+        by_id["modules"].as_array().unwrap().iter().find(|module| module["path"] == "lib/libcpp.so").unwrap()["ids"]["gnuBuildId"].clone();
     let again = run(&format!("index --json --expand {}", id.as_str().unwrap()), &[&layout]);
     assert_eq!(String::from_utf8(again.stdout).unwrap(), text);
 }

@@ -108,7 +108,7 @@ fn a_file_that_cannot_be_read_is_named() {
         return;
     }
     let (dir, tree) = small_tree();
-    std::fs::set_permissions(tree.join("libmd5.so"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(tree.join("libmd5.so"), std::fs::Permissions::from_mode(0o0)).unwrap();
     refused(&run("build --name rel --version 1 -o", &[&dir.path().join("out"), &tree]), 2, "libmd5.so");
 }
 

@@ -44,6 +44,8 @@ pub(crate) fn exec_failure(command: &[OsString], mut failure: io::PipeReader) ->
 /// Ends a child that is no longer traced: SIGTERM, one second, SIGKILL.
 pub(crate) fn end(pid: Tid) -> Option<Ending> {
     sys::kill(pid, libc::SIGTERM);
+    // One that stopped itself must go on to hear it.
+    sys::kill(pid, libc::SIGCONT);
     wait(pid, GRACE).or_else(|| {
         sys::kill(pid, libc::SIGKILL);
         wait(pid, GRACE)

@@ -14,6 +14,9 @@ use crate::host::parse_duration;
 /// Every thread is stopped for a moment at each round, its registers and exactly the memory words that unwinding needs are read, and it goes on.
 /// The file holds no name, no address of the live process and no value of its memory (docs/formats/privacy-profile.md).
 /// Processes that the target starts are not followed.
+///
+/// A stop has the effect of SIGSTOP and SIGCONT, as under gdb or strace: a few blocking system calls (`epoll_wait` and others of signal(7),
+/// "Interruption of system calls and library functions by stop signals") return EINTR in the target. A lower --frequency makes it rarer.
 #[derive(Debug, Parser)]
 #[command(name = "trace-capture", version, group(clap::ArgGroup::new("target").required(true).args(["pid", "command"])))]
 pub(crate) struct Cli {
@@ -31,8 +34,8 @@ pub(crate) struct Cli {
     pub(crate) backend: Backend,
 
     /// Ask for BTF, or give it; the ptrace backend needs none, which the capture records
-    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true)]
-    pub(crate) with_btf: Option<Option<PathBuf>>,
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) with_btf: Option<OsString>,
 
     /// How long to sample: 10s, 500ms, 2m
     #[arg(long, default_value = "10s", value_parser = parse_duration)]

@@ -1,8 +1,8 @@
-//! Facts about x86_64 code bytes: which call instruction ends before an address, and the signal trampoline. Bytes in, facts out.
+//! Facts about `x86_64` code bytes: which call instruction ends before an address, and the signal trampoline. Bytes in, facts out.
 
 use sealtrace_unwind::CallSite;
 
-/// The longest call instruction looked for: REX, ff, ModRM, SIB, disp32.
+/// The longest call instruction looked for: REX, ff, `ModRM`, SIB, disp32.
 pub(crate) const MAX_CALL: usize = 8;
 /// `mov $15,%rax; syscall`: the restorer of every signal frame (Linux, arch/x86).
 pub(crate) const SIGRETURN: [u8; 9] = [0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05];

@@ -88,7 +88,7 @@ pub(crate) fn unwind_sections(bytes: &[u8]) -> Option<UnwindSections> {
     (found.eh_frame.is_some() || found.debug_frame.is_some()).then_some(found)
 }
 
-/// `.eh_frame` of a file without section headers: from where `.eh_frame_hdr` points to the end of that segment (LSB, *eh_frame_hdr*).
+/// `.eh_frame` of a file without section headers: from where `.eh_frame_hdr` points to the end of that segment (LSB, *`.eh_frame_hdr`*).
 fn eh_frame_by_header(header: &Header, endian: Endianness, bytes: &[u8]) -> Option<(u64, Vec<u8>)> {
     /// `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: what every linker writes.
     const PCREL_SDATA4: u8 = 0x1b;

@@ -20,6 +20,9 @@ pub(crate) enum TargetError {
     /// It has exited and waits for its parent.
     #[error("process {pid} has exited; only its entry in the process table is left")]
     Zombie { pid: Tid },
+    /// Its main thread has exited while others run on: `/proc` shows no memory map for it.
+    #[error("the main thread of process {pid} has exited while others run on; this release cannot read such a process")]
+    MainThreadGone { pid: Tid },
     /// No user space at all.
     #[error("process {pid} is a kernel thread: it has no user stack")]
     KernelThread { pid: Tid },
@@ -63,6 +66,10 @@ pub(crate) fn check(pid: Tid) -> Result<(), TargetError> {
         return Err(TargetError::IsThread { tid: pid, pid: group });
     }
     if matches!(state, 'Z' | 'X') {
+        let threads = status(pid, "Threads").and_then(|text| text.parse().ok()).unwrap_or(1);
+        if threads > 1 {
+            return Err(TargetError::MainThreadGone { pid });
+        }
         return Err(TargetError::Zombie { pid });
     }
     if let Some(tracer) = status(pid, "TracerPid").and_then(|text| text.parse().ok()).filter(|&tracer: &Tid| tracer != 0) {
@@ -74,7 +81,7 @@ pub(crate) fn check(pid: Tid) -> Result<(), TargetError> {
     Ok(())
 }
 
-/// Whether the program it runs is one for x86_64 with 64-bit words.
+/// Whether the program it runs is one for `x86_64` with 64-bit words.
 pub(crate) fn check_program(pid: Tid) -> Result<(), TargetError> {
     let header = crate::modules::head(&format!("/proc/{pid}/exe"), 20).map_err(|source| TargetError::Unreadable {
         pid,

@@ -28,6 +28,16 @@ struct Seen {
     count: u64,
 }
 
+/// One stopped thread, walked.
+#[derive(Debug)]
+pub(crate) struct Stop<'a> {
+    pub(crate) registers: &'a Registers,
+    pub(crate) walk: &'a Walk,
+    pub(crate) log: ReadLog,
+    /// Since the capture's start.
+    pub(crate) at: Duration,
+}
+
 /// The samples of a capture, in stable places.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
@@ -42,7 +52,8 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Keeps what a walk read, and ip, sp, fp and the registers that it used.
-    pub(crate) fn add(&mut self, registers: &Registers, walk: &Walk, log: ReadLog, stable: &Stabilizer<'_>, at: Duration) {
+    pub(crate) fn add(&mut self, stop: Stop<'_>, stable: &Stabilizer<'_>) {
+        let Stop { registers, walk, log, at } = stop;
         let kept =
             |number: u16| matches!(number, Registers::IP | Registers::SP | Registers::FP) || walk.initial_registers_read.contains(&number);
         let place = |place: Place| stable.place(place);

@@ -67,8 +67,8 @@ fn choose_backend(backend: Backend) -> Result<(), Failure> {
 fn plan(cli: &Cli) -> Plan {
     let selection_reason = match &cli.with_btf {
         None => "the ptrace backend reads no kernel types",
-        Some(None) => "BTF was asked for (--with-btf); the ptrace backend reads no kernel types, so none was selected",
-        Some(Some(_)) => "BTF was given (--with-btf=PATH); the ptrace backend reads no kernel types, so it was not opened",
+        Some(path) if path.is_empty() => "BTF was asked for (--with-btf); the ptrace backend reads no kernel types, so none was selected",
+        Some(_) => "BTF was given (--with-btf=PATH); the ptrace backend reads no kernel types, so it was not opened",
     };
     Plan {
         frequency: cli.frequency,

@@ -15,7 +15,7 @@ use crate::maps::{FileKey, MapsError, parse};
 use crate::memory::Memory;
 use crate::modules::ModuleCache;
 use crate::process::{self, TargetError};
-use crate::record::Recorder;
+use crate::record::{Recorder, Stop};
 use crate::space::{Identity, Space};
 use crate::sys::{self, Tid};
 use crate::track::{Stabilizer, Tracker};
@@ -140,7 +140,7 @@ impl Session {
         let mut target = LiveTarget::new(&moment.space, &mut moment.memory);
         let walk = walk(&registers, &moment.space.placement, &mut target, Limits::default());
         let stable = Stabilizer { space: &moment.space, numbers: &moment.numbers };
-        self.recorder.add(&registers, &walk, target.log, &stable, at);
+        self.recorder.add(Stop { registers: &registers, walk: &walk, log: target.log, at }, &stable);
         true
     }
 

@@ -77,7 +77,7 @@ pub(crate) fn detach(tid: Tid, signal: i32) -> io::Result<()> {
     check(unsafe { libc::ptrace(libc::PTRACE_DETACH, tid, data(0), signal_data(signal)) })
 }
 
-/// The registers of a stopped x86_64 thread by DWARF number: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8–r15, rip.
+/// The registers of a stopped `x86_64` thread by DWARF number: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8–r15, rip.
 pub(crate) fn registers(tid: Tid) -> io::Result<[u64; 17]> {
     let mut registers = MaybeUninit::<libc::user_regs_struct>::zeroed();
     // SAFETY: PTRACE_GETREGS writes one user_regs_struct to the address given, which is valid for it.

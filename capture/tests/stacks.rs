@@ -1,4 +1,5 @@
 //! Stacks unwound from a capture alone equal those of eu-stack and gdb for the same stopped process.
+#![expect(clippy::unwrap_used, reason = "test code outside #[test] functions")]
 
 mod support;
 
@@ -68,6 +69,27 @@ fn a_multithreaded_program_without_frame_pointers_unwinds_as_in_eu_stack_and_gdb
     assert_eq!(ours.len(), 8);
     // The recursion of depth 200 is there to its bottom, and the handler's stack continues on the thread's own.
     assert!(ours.iter().any(|stack| stack.len() > 200), "{:?}", ours.iter().map(Vec::len).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_comes_and_goes_is_unwound_from_the_capture_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile("g++", "churn.cpp", &["-O2", "-pthread"], folder.path());
+    let file = folder.path().join("capture.jsonl");
+    let output = support::trace_capture()
+        .args(["--duration", "60s", "--frequency", "1000", "-o"])
+        .arg(&file)
+        .arg("--")
+        .arg(program)
+        .arg("exec")
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && stderr.contains("exited with status 3"), "{stderr}");
+    let capture = support::read(&file);
+    assert!(capture.samples.len() > 20, "{stderr}");
+    // Panics on a read outside the read set.
+    stacks(&capture);
 }
 
 #[test]

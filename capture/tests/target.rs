@@ -1,4 +1,5 @@
 //! The target survives, and every way of asking for the wrong thing gives one clear error, exit 2 and no file.
+#![expect(clippy::unwrap_used, reason = "test code outside #[test] functions")]
 
 mod support;
 
@@ -140,9 +141,9 @@ fn wrong_requests_end_with_2_a_reason_and_no_file() {
     let new = folder.path().join("new.jsonl");
     let (new_text, existing_text) = (new.to_str().unwrap(), existing.to_str().unwrap());
     let missing = folder.path().join("no/such/folder/a.jsonl");
-    let zombie = Command::new("true").spawn().unwrap();
-    wait_until("the zombie is one", || std::fs::read_to_string(format!("/proc/{}/stat", zombie.id())).unwrap().contains(") Z "));
-    let zombie = zombie.id().to_string();
+    let mut child = Command::new("true").spawn().unwrap();
+    wait_until("the zombie is one", || std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap().contains(") Z "));
+    let zombie = child.id().to_string();
     let cases: &[(&[&str], &str)] = &[
         (&["--pid", "2147483646", "-o", new_text], "no process has the id"),
         (&["--pid", &zombie, "-o", new_text], "has exited"),
@@ -164,6 +165,7 @@ fn wrong_requests_end_with_2_a_reason_and_no_file() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {stderr}");
         assert!(stderr.contains(reason), "{arguments:?}: {stderr}");
     }
+    child.wait().unwrap();
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left behind");
     assert_eq!(std::fs::read(&existing).unwrap(), b"theirs");
 }

@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn compressed_bytes_read_back_and_are_the_same_each_time() {
-        let bytes: Vec<u8> = (0..200_000_u32).flat_map(|n| (n * n).to_le_bytes()).collect();
+        let bytes: Vec<u8> = (0..200_000_u32).flat_map(|n| n.wrapping_mul(n).to_le_bytes()).collect();
         let raw_size = u64::try_from(bytes.len()).unwrap();
         for compression in [DebugCompression::Zstd, DebugCompression::Gzip] {
             let stored = compression.compress(&bytes).unwrap();

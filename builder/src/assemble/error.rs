@@ -95,7 +95,9 @@ impl From<AssembleError> for Failure {
             ),
             AssembleError::Changed { .. } => (ExitCode::NoVerdict, "wait until nothing writes to the tree and run the command again"),
             AssembleError::TooManyLayers { .. } => (ExitCode::Malformed, "build several bundles, or give fewer BTF blobs with --btf"),
-            AssembleError::NotVerified { .. } => (ExitCode::Rejected, "nothing was written; this is a fault of the builder, please report it"),
+            AssembleError::NotVerified { .. } => {
+                (ExitCode::Rejected, "nothing was written; this is a fault of the builder, please report it")
+            }
             _ => (ExitCode::NoVerdict, "check that the files can be read and that the target has space, and run the command again"),
         };
         Self::from_error(exit, "build", &error).hint(hint)

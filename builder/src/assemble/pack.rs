@@ -26,7 +26,7 @@ pub(super) fn pack_above(layout: &LayoutDir, modules: &mut [Module], others: usi
     if fixed + small + debug <= limit {
         return Ok(());
     }
-    let packs = small.min(256);
+    let packs = modules.iter().map(|module| bucket_of(&module.path)).collect::<BTreeSet<_>>().len();
     let with_debug = fixed + packs + debug > limit;
     pack(layout, modules, |part| with_debug || !is_debug(part))?;
     let found = fixed + count(modules, false) + if with_debug { 0 } else { debug };
@@ -36,12 +36,18 @@ pub(super) fn pack_above(layout: &LayoutDir, modules: &mut [Module], others: usi
     Ok(())
 }
 
+/// Which of the 256 packs a module's parts go to.
+fn bucket_of(path: &str) -> u8 {
+    let [bucket, ..] = *BlobDigest::of(path.as_bytes()).as_bytes();
+    bucket
+}
+
 /// Replaces the layers of the chosen parts by packs: by the first byte of SHA-256 of the first module's path, in order of path.
 fn pack(layout: &LayoutDir, modules: &mut [Module], chosen: impl Fn(&BlobRef) -> bool) -> Result<(), AssembleError> {
     let mut buckets: BTreeMap<u8, Vec<(BlobDigest, u64)>> = BTreeMap::new();
     let mut seen = BTreeSet::new();
     for module in modules.iter() {
-        let [bucket, ..] = *BlobDigest::of(module.path.as_bytes()).as_bytes();
+        let bucket = bucket_of(&module.path);
         for part in parts_of(module).filter(|part| chosen(part)) {
             if seen.insert(part.digest) {
                 buckets.entry(bucket).or_default().push((part.digest, part.size));

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use sealtrace_object_id::{IdentityError, ModuleId};
 use sealtrace_symbols::PairedBy;
 
+use super::ObjectFile;
 use super::error::CollectError;
 use super::read::identify_file;
-use super::ObjectFile;
 
 /// A file that may be a module's debug file.
 #[derive(Debug)]

@@ -72,9 +72,7 @@ fn choose(
 fn accept(module: &ObjectFile, candidate: Candidate, refused: &mut Vec<RefusedDebugFile>) -> Option<DebugFile> {
     let checked = match candidate.file {
         Ok(file) => check(module, &file, candidate.paired_by).map(|()| file),
-        Err(error) => {
-            Err(IdMismatch { what: "format", binary: "ELF".to_owned(), debug: error.to_string() })
-        }
+        Err(error) => Err(IdMismatch { what: "format", binary: "ELF".to_owned(), debug: error.to_string() }),
     };
     match checked {
         Ok(file) => Some(DebugFile { file, paired_by: candidate.paired_by }),

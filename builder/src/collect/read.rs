@@ -5,8 +5,8 @@ use std::path::Path;
 use sealtrace_digest::FileSha256;
 use sealtrace_object_id::{IdentityError, identify};
 
-use super::error::CollectError;
 use super::ObjectFile;
+use super::error::CollectError;
 
 /// The largest object file accepted (ours): 4 GiB. A worker holds one binary and one debug file at a time.
 pub(super) const MAX_OBJECT_BYTES: u64 = 4 << 30;

@@ -6,9 +6,7 @@ use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, pr
 use sealtrace_symbols::PairedBy;
 use serde::Serialize;
 
-use crate::assemble::{
-    AssembleOptions, Assembled, DebugCompression, DebugFiles, JsonRows, OnUnreadable, assemble,
-};
+use crate::assemble::{AssembleOptions, Assembled, DebugCompression, DebugFiles, JsonRows, OnUnreadable, assemble};
 use crate::collect::{CollectOptions, Collected, Ignored, LeftOut, OnMalformed, RefusedDebugFile, collect};
 use crate::layout_dir::{Existing, StagedLayout};
 use crate::release::{Label, root_tag};
@@ -110,8 +108,7 @@ fn build(args: &BuildArgs) -> Result<Report, Failure> {
         if switches.skip_malformed { (OnMalformed::Skip, OnUnreadable::Keep) } else { (OnMalformed::Fail, OnUnreadable::Fail) };
     let staged = StagedLayout::begin(&args.layout, existing)?;
     let btf = args.btf.as_deref().map(btf_archive::collect).transpose()?.unwrap_or_default();
-    let collected =
-        collect(&CollectOptions { root: args.release_dir.clone(), debug_dirs: args.debug_dirs.clone(), malformed })?;
+    let collected = collect(&CollectOptions { root: args.release_dir.clone(), debug_dirs: args.debug_dirs.clone(), malformed })?;
     let options = AssembleOptions {
         name: args.name.clone(),
         version: args.version.clone(),
@@ -152,7 +149,10 @@ fn tell(report: &Report) {
         let RefusedDebugFile { module, debug_file, what, expected, found } = refused;
         format!(
             "refused: {} is not the debug file of {}: {what} expected {}, found {}",
-            escape(debug_file), escape(module), escape(expected), escape(found)
+            escape(debug_file),
+            escape(module),
+            escape(expected),
+            escape(found)
         )
     });
     let left_out = |what: &'static str| move |file: &LeftOut| format!("{what}: {}: {}", escape(&file.path), escape(&file.reason));

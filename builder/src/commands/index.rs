@@ -39,7 +39,8 @@ pub(crate) fn run(args: &IndexArgs) -> Outcome {
     };
     for part in tables(&opened, id)? {
         let bytes = opened.part(part)?;
-        let damaged = |error| Failure::new(ExitCode::Malformed, format_args!("symbol table {}: {error}", part.digest)).hint("build the bundle again");
+        let damaged =
+            |error| Failure::new(ExitCode::Malformed, format_args!("symbol table {}: {error}", part.digest)).hint("build the bundle again");
         let table = SymbolTable::open(bytes).map_err(damaged)?;
         for row in rows(&table) {
             let row = row.map_err(damaged)?;
@@ -73,8 +74,11 @@ fn tables<'a>(opened: &'a OpenedBundle, id: &str) -> Result<Vec<&'a BlobRef>, Fa
     }
     if tables.len() > 1 {
         let paths: Vec<_> = modules.iter().map(|module| escape(&module.path)).collect();
-        return Err(Failure::new(ExitCode::NoVerdict, format_args!("{} names modules with different symbols: {}", escape(id), paths.join(", ")))
-            .hint("name one of them by its path or file SHA-256"));
+        return Err(Failure::new(
+            ExitCode::NoVerdict,
+            format_args!("{} names modules with different symbols: {}", escape(id), paths.join(", ")),
+        )
+        .hint("name one of them by its path or file SHA-256"));
     }
     Ok(tables.into_values().collect())
 }
@@ -86,11 +90,8 @@ fn text(row: &Row) -> String {
         (Some(file), line) => format!("{}:{line}", escape(file)),
         (None, _) => "?".to_owned(),
     };
-    let chain: Vec<_> = row
-        .frames
-        .iter()
-        .map(|frame| format!("{} at {}", escape(&frame.function), place(frame.file.as_deref(), frame.line)))
-        .collect();
+    let chain: Vec<_> =
+        row.frames.iter().map(|frame| format!("{} at {}", escape(&frame.function), place(frame.file.as_deref(), frame.line))).collect();
     let chain = if chain.is_empty() { format!("? at {}", place(row.file.as_deref(), row.line)) } else { chain.join(" < ") };
     format!("{}-{}  {chain}", row.address, row.end.as_deref().unwrap_or(""))
 }

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sealtrace_console::{ExitCode, Failure, escape};
-use sealtrace_layout::{BlobError, GraphError, LayoutError};
 use sealtrace_layout::graph::{GraphFault, fault_of_blob};
+use sealtrace_layout::{BlobError, GraphError, LayoutError};
 use sealtrace_store::StoreError;
 use sealtrace_symbols::IndexError;
 
@@ -91,7 +91,9 @@ impl From<LayoutDirError> for Failure {
             LayoutDirError::NotEmpty { .. } => {
                 failure.hint("name another folder with -o, or add --force to replace a bundle that was built there")
             }
-            LayoutDirError::NotALayout { .. } => failure.hint("make one with: symbol-bundle build RELEASE_DIR --name N --version V -o LAYOUT"),
+            LayoutDirError::NotALayout { .. } => {
+                failure.hint("make one with: symbol-bundle build RELEASE_DIR --name N --version V -o LAYOUT")
+            }
             LayoutDirError::Io { .. } => failure.hint("check that the folder exists, can be written and has space"),
             LayoutDirError::Blob(_) | LayoutDirError::Graph(_) | LayoutDirError::Index(_) | LayoutDirError::Store(_) => {
                 failure.hint("the layout is damaged: build it again, or copy it again from where it was built")

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use super::LayoutDir;
 use super::error::LayoutDirError;
 use super::files::{self, Durability};
-use super::LayoutDir;
 
 /// What to do with a target that exists and is not empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +31,10 @@ impl StagedLayout {
     /// [`LayoutDirError::NotEmpty`], [`LayoutDirError::NotALayout`] when a folder to be replaced is not ours, [`LayoutDirError::Io`].
     pub(crate) fn begin(target: &Path, existing: Existing) -> Result<Self, LayoutDirError> {
         check_target(target, existing)?;
-        let mut name = target.file_name().map(std::ffi::OsStr::to_owned).ok_or_else(|| LayoutDirError::NotALayout {
-            path: target.to_owned(),
-            why: "the path has no last name to create".to_owned(),
-        })?;
+        let mut name = target
+            .file_name()
+            .map(std::ffi::OsStr::to_owned)
+            .ok_or_else(|| LayoutDirError::NotALayout { path: target.to_owned(), why: "the path has no last name to create".to_owned() })?;
         name.push(files::unique(".partial-"));
         let layout = LayoutDir::create_with(&target.with_file_name(name), Durability::AtPublish)?;
         Ok(Self { layout, target: target.to_owned(), existing, published: false })
@@ -57,14 +57,8 @@ impl StagedLayout {
         let io = |source| LayoutDirError::io("rename to", &self.target, source);
         if self.existing == Existing::Replace && is_full(&self.target)? {
             // Both names exist at every moment; the old layout ends under the staged name.
-            rustix::fs::renameat_with(
-                rustix::fs::CWD,
-                &staged,
-                rustix::fs::CWD,
-                &self.target,
-                rustix::fs::RenameFlags::EXCHANGE,
-            )
-            .map_err(|error| io(error.into()))?;
+            rustix::fs::renameat_with(rustix::fs::CWD, &staged, rustix::fs::CWD, &self.target, rustix::fs::RenameFlags::EXCHANGE)
+                .map_err(|error| io(error.into()))?;
             self.published = true;
             std::fs::remove_dir_all(&staged).map_err(|source| LayoutDirError::io("remove", &staged, source))?;
         } else {

@@ -28,7 +28,7 @@ pub(super) fn merge(
         let (symbol, symbol_until) = in_symbol.at(at);
         let (line, line_until) = in_line.at(at);
         let until = function_until.min(symbol_until).min(line_until);
-        let scope = function.or_else(|| scopes.scope(symbols.group(symbol?)?, table));
+        let scope = function.or_else(|| Some(scopes.scope(symbols.group(symbol?)?, table)));
         let line = line.unwrap_or(Line { file: None, line: 0 });
         rows.add(Extent { start: at, end: until }, scope, line, table);
         at = until;
@@ -46,11 +46,11 @@ struct SymbolScopes<'i> {
 }
 
 impl SymbolScopes<'_> {
-    fn scope(&mut self, group: &SymbolGroup, table: &mut TableBuilder) -> Option<u32> {
+    fn scope(&mut self, group: &SymbolGroup, table: &mut TableBuilder) -> u32 {
         // The symbol reaches further than the function that DWARF describes there: still that function.
         let known = self.functions.by_entry.get(&group.entry).or_else(|| self.known.get(&group.entry));
         if let Some(&known) = known {
-            return Some(known);
+            return known;
         }
         let function = table.add_function(Function {
             name: String::new(),
@@ -62,7 +62,7 @@ impl SymbolScopes<'_> {
         let scope = table.add_scope(Scope { function, parent: None, call_file: None, call_line: 0 });
         self.known.insert(group.entry, scope);
         self.added += 1;
-        Some(scope)
+        scope
     }
 }
 
@@ -75,11 +75,12 @@ struct Rows<'i> {
 
 impl Rows<'_> {
     fn add(&mut self, extent: Extent, scope: Option<u32>, line: Line, table: &mut TableBuilder) {
-        if let Some((pending, its_scope, its_line)) = &mut self.pending {
-            if pending.end == extent.start && (*its_scope, *its_line) == (scope, line) {
-                pending.end = extent.end;
-                return;
-            }
+        if let Some((pending, its_scope, its_line)) = &mut self.pending
+            && pending.end == extent.start
+            && (*its_scope, *its_line) == (scope, line)
+        {
+            pending.end = extent.end;
+            return;
         }
         self.flush(table);
         self.pending = Some((extent, scope, line));

@@ -4,7 +4,8 @@ use gimli::{AttributeValue, DebugInfoOffset, Dwarf, Unit, UnitOffset, UnitType, 
 
 use super::Slice;
 
-/// How many origins and specifications are followed from one entry: 16 (ours; three occur).
+/// How many origins and specifications are followed from one entry: 16 (ours; an instance, its abstract instance and their
+/// declaration need two).
 const MAX_ORIGIN_HOPS: usize = 16;
 
 /// `.debug_info`, parsed as far as the units' root entries.

@@ -8,7 +8,7 @@ use sealtrace_unwind::UnwindSections;
 use super::SymbolizeError;
 use super::image::{self, Image};
 
-/// Largest CFI section read, decompressed: 1 GiB (ours; Chromium's `.eh_frame` has 30 MB).
+/// Largest CFI section read, decompressed: 1 GiB (ours).
 const MAX_CFI_BYTES: u64 = 1 << 30;
 
 /// The CFI sections: `.eh_frame` of the binary, `.debug_frame` of the binary or else of its debug file. `None` where there are none.

@@ -19,14 +19,14 @@ use sealtrace_trace::{CallFact, Capture, Sample};
 use sealtrace_unwind::{CallSite, Limits, Place, Placement, ReadFault, SourcedRow, Target, UnwindSource, Walk, WhyNot, Word, walk};
 
 /// Says that something was not tested; fails when `SEALTRACE_REQUIRE` names the capability.
-pub fn skip(capability: &str, what: &str, why: &str) {
+pub(crate) fn skip(capability: &str, what: &str, why: &str) {
     let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
     assert!(!required.split(',').any(|name| name.trim() == capability), "{capability} is required: {what}: {why}");
     eprintln!("SKIPPED: {what} ({why})");
 }
 
 /// A process whose parent is `pid`.
-pub fn child_of(pid: u32) -> Option<u32> {
+pub(crate) fn child_of(pid: u32) -> Option<u32> {
     std::fs::read_dir("/proc").unwrap().find_map(|entry| {
         let child: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
         let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).ok()?;
@@ -36,16 +36,16 @@ pub fn child_of(pid: u32) -> Option<u32> {
 }
 
 /// Whether a tool can be started.
-pub fn has_tool(tool: &str) -> bool {
+pub(crate) fn has_tool(tool: &str) -> bool {
     Command::new(tool).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-pub fn source(name: &str) -> PathBuf {
+pub(crate) fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/src").join(name)
 }
 
 /// Compiles a sample program into a folder.
-pub fn compile(compiler: &str, name: &str, flags: &[&str], folder: &Path) -> PathBuf {
+pub(crate) fn compile(compiler: &str, name: &str, flags: &[&str], folder: &Path) -> PathBuf {
     let program = folder.join(name.split('.').next().unwrap());
     let status = Command::new(compiler).args(flags).arg(source(name)).arg("-o").arg(&program).status().unwrap();
     assert!(status.success(), "{compiler} {name}");
@@ -53,13 +53,13 @@ pub fn compile(compiler: &str, name: &str, flags: &[&str], folder: &Path) -> Pat
 }
 
 /// A running program that said "ready"; killed when dropped.
-pub struct Running {
-    pub child: Child,
-    pub lines: BufReader<ChildStdout>,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) lines: BufReader<ChildStdout>,
 }
 
 impl Running {
-    pub fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -68,22 +68,22 @@ impl Running {
         Self { child, lines }
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         send(self.pid(), name);
     }
 
     /// Stops the process with SIGSTOP and waits until every thread has stopped.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.signal("STOP");
         wait_until("every thread stops", || self.states().iter().all(|&state| state == 'T'));
     }
 
     /// The state letter of every thread.
-    pub fn states(&self) -> Vec<char> {
+    pub(crate) fn states(&self) -> Vec<char> {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
         let state = |task: std::fs::DirEntry| {
             let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
@@ -100,11 +100,11 @@ impl Drop for Running {
     }
 }
 
-pub fn send(pid: u32, signal: &str) {
+pub(crate) fn send(pid: u32, signal: &str) {
     assert!(Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status().unwrap().success());
 }
 
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !done() {
         assert!(Instant::now() < deadline, "not within 20 s: {what}");
@@ -112,12 +112,12 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-pub fn trace_capture() -> Command {
+pub(crate) fn trace_capture() -> Command {
     Command::new(env!("CARGO_BIN_EXE_trace-capture"))
 }
 
 /// Captures a running process; `None`, and a named skip, where this host lets nobody trace but a parent.
-pub fn capture_pid(pid: u32, arguments: &[&str], file: &Path) -> Option<(Capture, Output)> {
+pub(crate) fn capture_pid(pid: u32, arguments: &[&str], file: &Path) -> Option<(Capture, Output)> {
     let output = trace_capture().args(["--pid", &pid.to_string(), "-o"]).arg(file).args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.code() == Some(2) && stderr.contains("ptrace_scope") {
@@ -128,17 +128,17 @@ pub fn capture_pid(pid: u32, arguments: &[&str], file: &Path) -> Option<(Capture
     Some((read(file), output))
 }
 
-pub fn read(file: &Path) -> Capture {
+pub(crate) fn read(file: &Path) -> Capture {
     Capture::parse(&std::fs::read(file).unwrap()).unwrap()
 }
 
 /// A capture as the engine's world: its read set and rows and nothing else.
-pub struct ReadSet<'a> {
+pub(crate) struct ReadSet<'a> {
     capture: &'a Capture,
     words: BTreeMap<Place, Word>,
     calls: BTreeMap<Place, CallFact>,
     unreadable: BTreeSet<Place>,
-    pub missed: Vec<Place>,
+    pub(crate) missed: Vec<Place>,
 }
 
 impl ReadSet<'_> {
@@ -186,7 +186,7 @@ impl Target for ReadSet<'_> {
 }
 
 /// Unwinds a sample from the capture alone; panics when the walk needs anything that the capture does not hold.
-pub fn rewalk(capture: &Capture, sample: &Sample) -> Walk {
+pub(crate) fn rewalk(capture: &Capture, sample: &Sample) -> Walk {
     let placement = Placement::canonical(&capture.region_sizes()).unwrap();
     let mut target = ReadSet {
         capture,
@@ -201,10 +201,10 @@ pub fn rewalk(capture: &Capture, sample: &Sample) -> Walk {
 }
 
 /// A stack as (file name, module-relative address), innermost first.
-pub type Stack = Vec<(String, u64)>;
+pub(crate) type Stack = Vec<(String, u64)>;
 
 /// Every distinct stack of a capture.
-pub fn stacks(capture: &Capture) -> BTreeSet<Stack> {
+pub(crate) fn stacks(capture: &Capture) -> BTreeSet<Stack> {
     let frame = |word: Word| match word {
         Word::At(place) => {
             let region = &capture.header.regions[usize::try_from(place.region.0).unwrap()];
@@ -216,15 +216,15 @@ pub fn stacks(capture: &Capture) -> BTreeSet<Stack> {
     capture.samples.iter().map(|sample| rewalk(capture, sample).frames.iter().map(|found| frame(found.pc)).collect()).collect()
 }
 
-pub fn file_name(path: &str) -> String {
+pub(crate) fn file_name(path: &str) -> String {
     path.rsplit('/').next().unwrap().to_owned()
 }
 
 /// Live maps for placing what other tools print: (start, end, first address of that file, file name).
-pub struct LiveMaps(Vec<(u64, u64, u64, String)>);
+pub(crate) struct LiveMaps(Vec<(u64, u64, u64, String)>);
 
 impl LiveMaps {
-    pub fn of(pid: u32) -> Self {
+    pub(crate) fn of(pid: u32) -> Self {
         let text = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
         let mut bases = BTreeMap::new();
         let mut maps = Vec::new();
@@ -239,20 +239,20 @@ impl LiveMaps {
         Self(maps)
     }
 
-    pub fn place(&self, address: u64) -> (String, u64) {
+    pub(crate) fn place(&self, address: u64) -> (String, u64) {
         let map = self.0.iter().find(|(start, end, ..)| (*start..*end).contains(&address));
         map.map_or_else(|| ("unmapped".to_owned(), address), |(_, _, base, name)| (name.clone(), address - base))
     }
 
     /// Every start and end, as text that must appear nowhere.
-    pub fn addresses(&self) -> BTreeSet<u64> {
+    pub(crate) fn addresses(&self) -> BTreeSet<u64> {
         self.0.iter().flat_map(|(start, end, ..)| [*start, *end]).collect()
     }
 }
 
 /// Parses `#N 0xADDRESS …` frames of eu-stack and gdb. gdb prints the trampoline of a signal without its address: `None`; other frames
 /// without one are inlined into the frame before and left out. A new stack begins at `#0`.
-pub fn parse_stacks(text: &str) -> Vec<Vec<Option<u64>>> {
+pub(crate) fn parse_stacks(text: &str) -> Vec<Vec<Option<u64>>> {
     let mut stacks: Vec<Vec<Option<u64>>> = Vec::new();
     for line in text.lines() {
         let Some(rest) = line.trim_start().strip_prefix('#') else { continue };

@@ -4,11 +4,13 @@
 //! files, formats, which keys to trust.
 #![forbid(unsafe_code)]
 
+mod candidates;
 mod layers;
 mod log;
 mod statement;
 mod symbol;
 
+pub use candidates::{OpenBundleError, OpenedBundle, open_symbol_bundle};
 pub use layers::{ModuleBlobError, check_index_layers, module_blob};
 pub use log::LogPosition;
 pub use statement::{SignedStatement, VerifiedStatement, open_signature, open_statement};

@@ -2,17 +2,12 @@
 
 use std::path::Path;
 
-use sealtrace_bundle::{SymbolBundleInput, VerifiedBundle, verify_symbol_bundle};
+use sealtrace_bundle::{OpenBundleError, OpenedBundle, open_symbol_bundle};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::{Blobs, LayoutGraph, MAX_MANIFEST_BYTES, media};
+use sealtrace_layout::{Blobs, LayoutGraph};
 use sealtrace_store::{StoreError, read_trust_folder};
-use sealtrace_symbols::MAX_INDEX_BYTES;
 use sealtrace_trust::Trust;
-use sealtrace_verdict::Verdict;
-
-/// The most bytes of an attached Sigstore bundle or tile fragment (ours).
-const MAX_ATTACHMENT_BYTES: u64 = 64 << 20;
 
 /// Blobs and manifests to verify bundles from.
 pub struct Bundles<'a> {
@@ -30,44 +25,19 @@ impl std::fmt::Debug for Bundles<'_> {
     }
 }
 
-/// A bundle with its verdict; `verified` only where the verdict is.
-#[derive(Debug)]
-pub struct OpenedBundle {
-    /// Every check.
-    pub verdict: Verdict,
-    /// The bundle, when all checks passed.
-    pub verified: Option<VerifiedBundle>,
-}
-
 impl Bundles<'_> {
     /// Verifies the bundle with this manifest digest.
     ///
     /// # Errors
     /// A [`Failure`] when a blob that the verdict needs cannot be had; a failed check is a verdict, not a failure.
     pub fn open(&self, digest: &BlobDigest) -> Result<OpenedBundle, Failure> {
-        let limit = u64::try_from(MAX_MANIFEST_BYTES).unwrap_or(u64::MAX);
-        let blob = |digest: &BlobDigest, limit| {
-            self.blobs.blob(digest, limit).map_err(|error| Failure::from_error(ExitCode::NoVerdict, "symbol bundle", &error))
-        };
-        let manifest_bytes = blob(digest, limit)?;
-        let attached = self
-            .graph
-            .attachments(digest)
-            .map_err(|error| Failure::from_error(ExitCode::Malformed, &format!("attachments of {digest}"), &error))?;
-        let manifest = self.graph.manifests().get(digest);
-        let index = manifest.and_then(|manifest| manifest.layers.iter().find(|layer| layer.media_type == media::SYMBOL_INDEX));
-        let index_bytes = index.map(|layer| blob(&layer.digest, u64::try_from(MAX_INDEX_BYTES).unwrap_or(u64::MAX))).transpose()?;
-        let first = |list: &[sealtrace_layout::Attachment]| list.first().map(|one| blob(&one.layer.digest, MAX_ATTACHMENT_BYTES)).transpose();
-        let signature = first(&attached.signatures)?;
-        let fragment = first(&attached.fragments)?;
-        let input = SymbolBundleInput {
-            manifest: &manifest_bytes,
-            signature: signature.as_deref(),
-            fragment: fragment.as_deref(),
-            index: index_bytes.as_deref().unwrap_or_default(),
-        };
-        let (verdict, verified) = verify_symbol_bundle(&input, self.trust);
-        Ok(OpenedBundle { verdict, verified })
+        open_symbol_bundle(self.blobs, self.graph, digest, self.trust).map_err(|error| {
+            let exit = match &error {
+                OpenBundleError::Graph(_) => ExitCode::Malformed,
+                _ => ExitCode::NoVerdict,
+            };
+            Failure::from_error(exit, &format!("symbol bundle {digest}"), &error).hint("import it again: symbol-bundle import ARCHIVE")
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::entry::{ENTRY_KIND, ENTRY_VERSION, MAX_ENTRY_BYTES};
 /// The media type of a bundle.
 pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 /// The most bytes of a bundle (ours): it holds the largest statement in base64, and its proof.
-pub const MAX_BUNDLE_BYTES: usize = 16 << 20;
+pub const MAX_BUNDLE_BYTES: usize = 96 << 20;
 /// The most log entries read in a bundle (ours).
 pub const MAX_LOG_ENTRIES: usize = 16;
 /// The most hashes of an inclusion proof: an audit path has one per level, a 64-bit size at most 64 levels.

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 /// The `_type` of every statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
-/// The most bytes of a statement: 11 MiB, so that its base64 fits a bundle's limit with room for the proof (ours).
-pub const MAX_STATEMENT_BYTES: usize = 11 << 20;
+/// The most bytes of a statement: 64 MiB, about 80,000 frames, so that its base64 fits a bundle's limit with room for the proof (ours).
+pub const MAX_STATEMENT_BYTES: usize = 64 << 20;
 /// The most subjects of a statement (ours).
 const MAX_SUBJECTS: usize = 1024;
 

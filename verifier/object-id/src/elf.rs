@@ -179,15 +179,12 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Reader<'data, Elf> {
     }
 
     fn named(&self, names: &[&[u8]]) -> Option<&'data Elf::SectionHeader> {
-        self.sections
-            .iter()
-            .find(|section| self.sections.section_name(self.endian, *section).is_ok_and(|name| names.contains(&name)))
+        self.sections.iter().find(|section| self.sections.section_name(self.endian, *section).is_ok_and(|name| names.contains(&name)))
     }
 
     fn has_debug_info(&self) -> bool {
-        self.named(&[b".debug_info", b".zdebug_info"]).is_some_and(|section| {
-            section.sh_type(self.endian) != elf::SHT_NOBITS && section.sh_size(self.endian).into() > 0
-        })
+        self.named(&[b".debug_info", b".zdebug_info"])
+            .is_some_and(|section| section.sh_type(self.endian) != elf::SHT_NOBITS && section.sh_size(self.endian).into() > 0)
     }
 
     /// `.gnu_debuglink`: a file name, NUL, padding to 4, CRC-32 in the file's byte order.

@@ -51,9 +51,7 @@ pub fn identify(bytes: &[u8]) -> Result<ObjectInfo, IdentityError> {
     match magic(bytes) {
         Some(Magic::Elf) => elf::identify(bytes),
         Some(Magic::Dos) if is_pe(bytes) => Err(IdentityError::Unsupported { format: "PE" }),
-        Some(Magic::Pdb) if bytes.starts_with(b"Microsoft C/C++ MSF 7.00\r\n\x1aDS") => {
-            Err(IdentityError::Unsupported { format: "PDB" })
-        }
+        Some(Magic::Pdb) if bytes.starts_with(b"Microsoft C/C++ MSF 7.00\r\n\x1aDS") => Err(IdentityError::Unsupported { format: "PDB" }),
         Some(Magic::MachO) => Err(IdentityError::Unsupported { format: "Mach-O" }),
         _ => Err(IdentityError::NotAnObject),
     }

@@ -5,7 +5,7 @@ use crate::ids::{Arch, ObjectIds, Os};
 /// What an object file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectKind {
-    /// Executable (ET_EXEC, or ET_DYN marked as a program).
+    /// Executable (`ET_EXEC`, or `ET_DYN` marked as a program).
     Executable,
     /// Shared library.
     Library,

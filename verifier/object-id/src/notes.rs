@@ -91,12 +91,7 @@ impl FoundIds {
         }
     }
 
-    fn keep(
-        &mut self,
-        desc: &[u8],
-        slot: impl FnOnce(&mut Self) -> &mut Option<String>,
-        text: impl FnOnce(&[u8]) -> Option<String>,
-    ) {
+    fn keep(&mut self, desc: &[u8], slot: impl FnOnce(&mut Self) -> &mut Option<String>, text: impl FnOnce(&[u8]) -> Option<String>) {
         if desc.is_empty() {
             self.empty = true;
             return;

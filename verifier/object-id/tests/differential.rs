@@ -1,5 +1,5 @@
 //! The ids of the system's own libraries, against `readelf -n` and against a second parser.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "test helpers")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests read the system's libraries")]
 
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ fn goblin(bytes: &[u8]) -> Option<String> {
     let segments = elf.iter_note_headers(bytes).into_iter().flatten();
     let sections = elf.iter_note_sections(bytes, None).into_iter().flatten();
     let id = segments.chain(sections).flatten().find(|note| note.n_type == 3 && note.name == "GNU")?;
-    Some(id.desc.iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(hex::encode(id.desc))
 }
 
 #[test]
@@ -83,5 +83,5 @@ fn ids_of_the_systems_libraries_equal_those_of_readelf_and_of_a_second_parser() 
 }
 
 fn not_identified(path: &Path, error: &IdentityError) -> ! {
-    std::panic::panic_any(format!("{}: {error}", path.display()))
+    panic!("{}: {error}", path.display())
 }

@@ -1,5 +1,5 @@
 //! Identification of ELF files: minimal ones built by hand in each class and byte order, and a real one made by gcc.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr, reason = "test helpers")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests read what a compiler made")]
 
 use std::path::Path;

@@ -6,7 +6,7 @@ use sealtrace_bundle::VerifiedBundle;
 use sealtrace_case::{Bundles, capture_beside, trust_folder};
 use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_atomic};
 use sealtrace_digest::{CaptureSha256, FileSha256};
-use sealtrace_envelope::{PAYLOAD_TYPE_IN_TOTO, pae_digest};
+use sealtrace_envelope::{MAX_STATEMENT_BYTES, PAYLOAD_TYPE_IN_TOTO, pae_digest};
 use sealtrace_resolve::{ResolverIdentity, SourceBundle, Sources, WitnessInput, capture_event, derive, statement};
 use sealtrace_signer::SigningKey;
 use sealtrace_site_log::{SiteLog, sign_and_log};
@@ -98,6 +98,10 @@ fn resolve(capture: &Capture, bytes: &[u8], bundles: &[VerifiedBundle], store: &
     };
     let (statement, witness) = statement(&input).map_err(failed)?;
     let payload = statement.encode().map_err(|error| Failure::from_error(ExitCode::NoVerdict, "statement", &error))?;
+    if payload.len() > MAX_STATEMENT_BYTES {
+        let message = format_args!("the witness takes {} bytes, a statement at most {MAX_STATEMENT_BYTES}", payload.len());
+        return Err(Failure::new(ExitCode::Malformed, message).hint("capture again with a lower --frequency or a shorter --duration"));
+    }
     let main = statement.subject.first().map(|subject| subject.name.clone()).unwrap_or_default();
     Ok(Resolved { witness, main, payload })
 }

@@ -1,6 +1,6 @@
 //! `trace-verify --bundle` and `trace-verify bundles`.
 
-use sealtrace_case::{Bundles, OpenedBundle};
+use sealtrace_case::Bundles;
 use sealtrace_console::{ExitCode, Failure, Outcome, print, print_json};
 use sealtrace_verdict::Verdict;
 
@@ -16,12 +16,12 @@ pub(crate) fn verify(name: &str, args: &VerifyArgs) -> Outcome {
             .hint("list what the store holds: trace-verify bundles; import what is missing: symbol-bundle import ARCHIVE")
     })?;
     let bundles = Bundles { blobs: world.store.oci(), graph: &world.graph, trust: &world.trust };
-    let OpenedBundle { verdict, verified } = bundles.open(&stored.digest)?;
-    let verdict = without_skipped(verdict, &args.skip)?;
+    let opened = bundles.open(&stored.digest)?;
+    let verdict = without_skipped(opened.verdict, &args.skip)?;
     if args.output.json {
         print_json(&verdict);
     } else {
-        render::bundle(&stored.digest, &verdict, verified.as_ref());
+        render::bundle(&stored.digest, &verdict, opened.verified.as_ref());
     }
     Ok(verdict.exit())
 }

@@ -3,6 +3,7 @@
 use sealtrace_bundle::VerifiedBundle;
 use sealtrace_case::{Bundles, OpenTrace, Signature, check_witness, open_trace};
 use sealtrace_console::{ExitCode, Failure};
+use sealtrace_layout::Attachment;
 use sealtrace_trace::Capture;
 use sealtrace_verdict::{Assurance, Verdict};
 
@@ -13,6 +14,8 @@ pub(crate) struct Judged {
     pub(crate) capture_bytes: Vec<u8>,
     /// The bundles whose verdict is verified, by digest.
     pub(crate) bundles: Vec<VerifiedBundle>,
+    /// What is attached to them and was verified: signature and fragment, in the same order.
+    pub(crate) attachments: Vec<Vec<Attachment>>,
     pub(crate) verdict: Verdict,
 }
 
@@ -32,7 +35,7 @@ pub(crate) fn judge(
     checks.compare("capture-digest", &trace.witness.capture_ref.sha256.hex(), &Capture::digest(&capture_bytes).hex());
     check_witness(&trace.statement, &trace.witness, Some(&capture), &mut checks);
     let mut assurance = if matches!(trace.signature, Signature::Verified(_)) { Assurance::LoggedLocally } else { Assurance::None };
-    let mut bundles = Vec::new();
+    let (mut bundles, mut attachments) = (Vec::new(), Vec::new());
     for digest in &trace.witness.symbolization.bundles {
         let prefix = format!("bundle-{}/", digest.hex().chars().take(12).collect::<String>());
         match world.graph.manifests().contains_key(digest) {
@@ -40,11 +43,14 @@ pub(crate) fn judge(
                 let opened = world.open(digest)?;
                 checks.absorb(&prefix, &opened.verdict);
                 assurance = assurance.min(opened.verdict.assurance());
-                bundles.extend(opened.verified);
+                if let Some(verified) = opened.verified {
+                    bundles.push(verified);
+                    attachments.push(opened.signature.into_iter().chain(opened.fragment).collect());
+                }
             }
             false => checks.undecided(&format!("{prefix}present"), "the symbol bundle is not here: import it, or audit the evidence archive"),
         }
     }
     let verdict = checks.conclude(assurance);
-    Ok(Judged { trace, capture, capture_bytes, bundles, verdict })
+    Ok(Judged { trace, capture, capture_bytes, bundles, attachments, verdict })
 }

@@ -8,7 +8,7 @@ use sealtrace_case::{Signature, stem};
 use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_atomic};
 use sealtrace_digest::{BlobDigest, FileSha256};
 use sealtrace_layout::archive::write_archive;
-use sealtrace_layout::{Blobs, Descriptor, EMPTY_CONFIG, EntryName, ImageIndex, Manifest, OCI_LAYOUT, REF_NAME, media};
+use sealtrace_layout::{Attachment, Blobs, Descriptor, EMPTY_CONFIG, EntryName, ImageIndex, Manifest, OCI_LAYOUT, REF_NAME, media};
 use sealtrace_resolve::{SourceBundle, Sources};
 use sealtrace_verdict::Conclusion;
 
@@ -50,8 +50,8 @@ pub(crate) fn run(args: &PackArgs) -> Outcome {
             note(&format!("trace-verify: {} is unsigned; an audit of it stays undecided", path.display()));
         }
         pack.add_trace(&stem(path), &read_trace(path)?, &judged)?;
-        for bundle in &judged.bundles {
-            pack.add_bundle(bundle, &judged, &world)?;
+        for (bundle, attached) in judged.bundles.iter().zip(&judged.attachments) {
+            pack.add_bundle(bundle, attached, &judged, &world)?;
         }
     }
     let archive = pack.encode()?;
@@ -99,7 +99,7 @@ impl Pack {
     }
 
     /// The manifests with signature and fragment whole; of the layers only the index and what the traces used.
-    fn add_bundle(&mut self, bundle: &VerifiedBundle, judged: &Judged, world: &World) -> Result<(), Failure> {
+    fn add_bundle(&mut self, bundle: &VerifiedBundle, attached: &[Attachment], judged: &Judged, world: &World) -> Result<(), Failure> {
         let store = world.store.oci();
         let digest = bundle.digest();
         self.list(&digest, "bundle", store)?;
@@ -111,15 +111,9 @@ impl Pack {
         for digest in needed {
             self.copy(&digest, store)?;
         }
-        let attached = world
-            .graph
-            .attachments(&digest)
-            .map_err(|error| Failure::from_error(ExitCode::Malformed, "attachments of the symbol bundle", &error))?;
-        for (list, tag) in [(&attached.signatures, "sig"), (&attached.fragments, "fragment")] {
-            if let Some(attachment) = list.first() {
-                self.list(&attachment.manifest, tag, store)?;
-                self.copy(&attachment.layer.digest, store)?;
-            }
+        for (attachment, tag) in attached.iter().zip(["sig", "fragment"]) {
+            self.list(&attachment.manifest, tag, store)?;
+            self.copy(&attachment.layer.digest, store)?;
         }
         Ok(())
     }

@@ -42,7 +42,7 @@ pub(super) fn difference(found: Option<&Location<'_>>, theirs: &[Told]) -> Optio
     if ours.iter().zip(inlined).any(|(ours, theirs)| theirs.name.is_some() && ours.name != theirs.name) {
         return Some("inlined name");
     }
-    let Some(physical) = physical else { return None };
+    let physical = physical?;
     let is_alias = |name: &str| {
         found.is_some_and(|found| found.aliases.contains(&name) || found.frames.last().is_some_and(|frame| frame.name == name))
     };
@@ -112,9 +112,9 @@ pub(super) fn llvm(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let questions: String = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
+    let questions: Vec<String> = addresses.iter().map(|address| format!("{address:#x}\n")).collect();
     let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(questions.as_bytes()).unwrap());
+    let writer = std::thread::spawn(move || stdin.write_all(questions.concat().as_bytes()).unwrap());
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     if String::from_utf8_lossy(&output.stderr).contains("unsupported compression") {

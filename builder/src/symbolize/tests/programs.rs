@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_symbols::SymbolSource;
+use object::{Object as _, ObjectSection as _};
+use sealtrace_symbols::{Location, SymbolSource};
 
 use super::{Module, folder, oracle, run};
 
@@ -267,7 +268,6 @@ fn damaged_debug_information_never_panics_and_keeps_the_symbols() {
     let file = object::File::parse(&*bytes).unwrap();
     let mut tables = 0;
     for name in [".debug_info", ".debug_abbrev", ".debug_line", ".debug_rnglists", ".debug_str", ".symtab", ".strtab"] {
-        use object::{Object as _, ObjectSection as _};
         let (start, size) = file.section_by_name(name).unwrap().file_range().unwrap();
         let (start, size) = (usize::try_from(start).unwrap(), usize::try_from(size).unwrap());
         for step in 0..60 {
@@ -340,7 +340,6 @@ fn unwind_sections_come_from_the_binary_and_its_debug_file() {
     let sections = super::super::unwind_sections(&bytes, None).unwrap().unwrap();
     let (address, eh_frame) = sections.eh_frame.unwrap();
     let file = object::File::parse(&*bytes).unwrap();
-    use object::{Object as _, ObjectSection as _};
     let expected = file.section_by_name(".eh_frame").unwrap();
     assert_eq!((address, &eh_frame[..]), (expected.address(), expected.data().unwrap()));
     assert_eq!(sections.text, Some(file.section_by_name(".text").unwrap().address()));
@@ -362,13 +361,14 @@ fn names_that_dwz_moved_to_another_file_are_left_out_and_the_rest_stays() {
     let Some((folder, whole)) = compiled(&["-gdwarf-4", "-O2"], &[]) else { return };
     let path = folder.path();
     std::fs::copy(path.join("program"), path.join("twin")).unwrap();
-    if !run(path, "dwz", &["-m", "common.debug", "-M", "common.debug", "program", "twin"]) {
-        return;
+    let dwz = std::process::Command::new("dwz").args(["-m", "common.debug", "program", "twin"]).current_dir(path).output();
+    if dwz.is_err() || !path.join("common.debug").exists() {
+        return super::skip("dwz", "names in a file of dwz", "not installed, or it found nothing to move");
     }
     let moved = Module::open(&path.join("program"), None);
     for address in whole.code() {
         let (whole, moved) = (whole.at(address), moved.at(address));
-        let physical = |found: &Option<sealtrace_symbols::Location<'_>>| {
+        let physical = |found: &Option<Location<'_>>| {
             found.as_ref().map(|found| (found.frames.last().map(|frame| frame.name.to_owned()), found.file.map(str::to_owned), found.line))
         };
         assert_eq!(physical(&whole), physical(&moved), "{address:#x}");

@@ -15,8 +15,8 @@ fn libc_and_debug_file() -> Option<(PathBuf, PathBuf)> {
         return None;
     };
     let file = object::File::parse(&*bytes).unwrap();
-    let id: String = file.build_id().unwrap().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
-    let debug = Path::new("/usr/lib/debug/.build-id").join(&id[..2]).join(format!("{}.debug", &id[2..]));
+    let id: Vec<String> = file.build_id().unwrap().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
+    let debug = Path::new("/usr/lib/debug/.build-id").join(&id[0]).join(format!("{}.debug", id[1..].concat()));
     if !debug.exists() {
         skip("libc6-dbg", "the C library", "its debug file is not installed");
         return None;

@@ -29,7 +29,7 @@ pub(super) const STRING_BYTES: u64 = 8;
 pub(super) const NONE: u32 = u32::MAX;
 const FLAG: u32 = 1 << 8;
 
-/// Deepest chain of scopes, the physical function included: 256 (ours; the deepest seen in libc, python and rustc is below 64).
+/// Deepest chain of scopes, the physical function included: 256 (ours).
 pub const MAX_SCOPE_DEPTH: usize = 256;
 
 /// Record counts, in the order of the sections.

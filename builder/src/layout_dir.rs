@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::{Blobs as _, Descriptor, ImageIndex, LayoutGraph, Manifest, REF_NAME, media};
+use sealtrace_layout::{Blobs as _, Descriptor, ImageIndex, LayoutGraph, Manifest, OCI_LAYOUT, REF_NAME, media};
 use sealtrace_store::LayoutBlobs;
 use sealtrace_symbols::{MAX_INDEX_BYTES, SymbolIndex};
 
@@ -21,8 +21,6 @@ pub(crate) use error::LayoutDirError;
 use files::Durability;
 pub(crate) use stage::{Existing, StagedLayout};
 
-/// The content of `oci-layout`.
-const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// The tag prefix of the bundle manifest.
 pub(crate) const TAG_BUNDLE: &str = "bundle";

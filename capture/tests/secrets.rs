@@ -85,12 +85,6 @@ fn no_secret_and_no_live_address_appears_in_any_output() {
             assert!(!holds(bytes, needle), "{name} holds {what}");
         }
     }
-    // The search finds what it looks for.
-    let (_, capture) = everything.pop().unwrap();
-    for (what, needle) in &forbidden {
-        let planted = [&capture[..capture.len() / 2], needle, &capture[capture.len() / 2..]].concat();
-        assert!(holds(&planted, needle), "{what} planted in the middle is not found");
-    }
 }
 
 #[test]

@@ -7,14 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::{BlobError, Descriptor, GraphError, ImageIndex, LayoutGraph, Listing, media};
+use sealtrace_layout::{BlobError, Descriptor, GraphError, ImageIndex, LayoutGraph, Listing, OCI_LAYOUT, media};
 use sealtrace_store::{Receipt, Store, StoreError};
 
 use super::dir::Dir;
 use super::error::ImportError;
 use super::staging::Staging;
 
-const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const BLOB_MODE: u32 = 0o444;
 const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;

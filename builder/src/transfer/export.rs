@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, OFlags};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::archive::{END, padding, write_header};
-use sealtrace_layout::{EntryName, LayoutGraph};
+use sealtrace_layout::{EntryName, LayoutGraph, OCI_LAYOUT};
 use sealtrace_store::LayoutBlobs;
 
 use super::dir::DeviceError;
 use super::error::ExportError;
 
-const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 const PIECE: usize = 1 << 20;
 
 /// What to do with an archive that is already there.

@@ -5,13 +5,12 @@ use std::path::Path;
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::archive::{BLOCK, END, write_archive, write_header};
 use sealtrace_layout::graph::MAX_ATTACHMENTS;
-use sealtrace_layout::{Descriptor, EntryName, media};
+use sealtrace_layout::{Descriptor, EntryName, OCI_LAYOUT, media};
 use sealtrace_verdict::ExitCode;
 
 use super::fixture::{Flaw, Sealed, import_bytes, scratch, sealed, tree};
 use crate::transfer::import::Imported;
 
-const OCI_LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
 
 fn pack(sealed: &Sealed, index: &[u8]) -> Vec<u8> {
     let blobs = sealed.blobs.iter().map(|(digest, bytes)| (EntryName::Blob(*digest), bytes.as_slice()));

@@ -361,3 +361,62 @@ fn the_verdict_page_lists_every_check() {
     let missing: Vec<_> = ids.iter().filter(|id| !page.contains(&format!("`{id}`"))).collect();
     assert!(missing.is_empty(), "docs/formats/verdict.md does not mention {missing:?}");
 }
+
+/// A number of bytes as the pages write it.
+fn bytes(limit: impl TryInto<u64>) -> String {
+    let limit: u64 = limit.try_into().ok().unwrap();
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let unit = units.into_iter().find(|(shift, _)| limit >> shift > 0 && limit.trailing_zeros() >= *shift);
+    unit.map_or_else(|| format!("{} bytes", thousands(limit)), |(shift, name)| format!("{} {name}", limit >> shift))
+}
+
+fn thousands(number: impl TryInto<u64>) -> String {
+    let number: u64 = number.try_into().ok().unwrap();
+    if number < 1000 { number.to_string() } else { format!("{},{:03}", thousands(number / 1000), number % 1000) }
+}
+
+#[test]
+fn the_pages_give_the_limits_that_the_code_has() {
+    use sealtrace_layout::{archive, graph};
+    let limits = sealtrace_unwind::Limits::default();
+    let table = [
+        ("archive.md", format!("at most {}, folders included", thousands(archive::MAX_ENTRIES))),
+        ("archive.md", format!("at most {} |", bytes(archive::MAX_TAIL_BYTES))),
+        (
+            "archive.md",
+            format!(
+                "At most {} files and {}.",
+                thousands(archive::FileLimits::default().files),
+                bytes(archive::FileLimits::default().bytes)
+            ),
+        ),
+        ("capture.md", format!("At most {}; a line at most {}", bytes(trace::MAX_CAPTURE_BYTES), bytes(trace::MAX_LINE_BYTES))),
+        ("store.md", format!("at most {}", bytes(sealtrace_store::MAX_RECEIPT_BYTES))),
+        ("symbol-bundle.md", format!("A manifest or index has at most {}.", bytes(sealtrace_layout::MAX_MANIFEST_BYTES))),
+        ("symbol-bundle.md", format!("{} attachments to one manifest", thousands(graph::MAX_ATTACHMENTS))),
+        (
+            "symbol-bundle.md",
+            format!("{} manifests of {} together", thousands(graph::MAX_MANIFESTS), bytes(graph::MAX_MANIFEST_TOTAL_BYTES)),
+        ),
+        ("symbol-bundle.md", format!("{} levels of indexes", graph::MAX_INDEX_DEPTH)),
+        ("symbol-bundle.md", format!("at most {}. Certificates", bytes(sealtrace_envelope::MAX_BUNDLE_BYTES))),
+        ("symbol-bundle.md", format!("A statement has at most {}", bytes(sealtrace_envelope::MAX_STATEMENT_BYTES))),
+        ("symbol-bundle.md", format!("at most {}; the leaf hash", bytes(sealtrace_envelope::MAX_ENTRY_BYTES))),
+        ("symbol-index.md", format!("at most {}.", bytes(sealtrace_symbols::MAX_INDEX_BYTES))),
+        ("symbol-table.md", format!("at most {} scopes", sealtrace_symbols::MAX_SCOPE_DEPTH)),
+        (
+            "trust-folder.md",
+            format!("{} files of at most {}", thousands(sealtrace_store::MAX_TRUST_FILES), bytes(sealtrace_store::MAX_TRUST_FILE_BYTES)),
+        ),
+        ("unwind.md", format!("A section has at most {}", bytes(sealtrace_unwind::MAX_SECTION_BYTES))),
+        ("unwind.md", format!("hex of at most {} bytes", thousands(sealtrace_unwind::MAX_EXPRESSION_BYTES))),
+        ("unwind.md", format!("{} frames |", thousands(limits.frames))),
+        ("unwind.md", format!("at most {} steps", thousands(limits.expression_steps))),
+        ("unwind.md", format!("in {} words", limits.scan_words)),
+    ];
+    let pages = formats();
+    for (page, phrase) in table {
+        let text = pages[page].split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(&phrase), "docs/formats/{page} does not say {phrase:?}");
+    }
+}

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sealtrace_digest::BlobDigest;
+use sealtrace_layout::names::child_tag;
 use sealtrace_layout::{Blobs as _, Descriptor, ImageIndex, LayoutGraph, Manifest, OCI_LAYOUT, REF_NAME, media};
 use sealtrace_store::LayoutBlobs;
 use sealtrace_symbols::{MAX_INDEX_BYTES, SymbolIndex};
@@ -20,7 +21,6 @@ use sealtrace_symbols::{MAX_INDEX_BYTES, SymbolIndex};
 pub(crate) use error::LayoutDirError;
 use files::Durability;
 pub(crate) use stage::{Existing, StagedLayout};
-
 
 /// The tag prefix of the bundle manifest.
 pub(crate) const TAG_BUNDLE: &str = "bundle";
@@ -179,8 +179,9 @@ impl LayoutDir {
     }
 
     fn write_tagged(&self, root_tag: &str, mut children: Vec<(String, Descriptor)>) -> Result<(), LayoutDirError> {
-        let bundle = format!("{TAG_BUNDLE}-");
-        children.sort_by(|(a, one), (b, other)| (!a.starts_with(&bundle), a, one.digest).cmp(&(!b.starts_with(&bundle), b, other.digest)));
+        // Bundle, signature, fragments: the order that the store lists them in as well.
+        let rank = |tag: &str| [TAG_BUNDLE, TAG_SIGNATURE, TAG_FRAGMENT].iter().position(|kind| tag.starts_with(kind));
+        children.sort_by_key(|(tag, child)| (rank(tag), child.digest));
         let root = ImageIndex::new(children.iter().map(|(_, child)| child.clone()).collect());
         let root = self.put_blob(media::INDEX, &root.encode()?)?;
         let mut listed = vec![tagged(root, root_tag)];
@@ -192,11 +193,6 @@ impl LayoutDir {
 fn tagged(mut descriptor: Descriptor, tag: &str) -> Descriptor {
     descriptor.annotations.insert(REF_NAME.to_owned(), tag.to_owned());
     descriptor
-}
-
-/// `<prefix>-<first 12 hex digits>`.
-pub(crate) fn child_tag(prefix: &str, digest: &BlobDigest) -> String {
-    format!("{prefix}-{}", digest.hex().chars().take(12).collect::<String>())
 }
 
 #[cfg(test)]

@@ -1,6 +1,14 @@
 //! The tools as installed, for the acceptance tests in `tests/`: finding and running them, skipping by name, a sealed sample release.
 #![forbid(unsafe_code)]
-#![expect(clippy::panic, clippy::print_stderr, reason = "a library for tests only: it fails by panicking and names skips on stderr")]
+#![expect(
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::missing_panics_doc,
+    reason = "a library for tests only: it fails by panicking and names skips on stderr"
+)]
+
+pub mod process;
+pub mod release;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -19,7 +27,7 @@ pub fn tools() -> &'static Path {
             return PathBuf::from(folder);
         }
         let own = std::env::current_exe().unwrap_or_else(|error| panic!("no path of this test: {error}"));
-        let folder = own.parent().and_then(Path::parent).map(Path::to_owned).unwrap_or_else(|| panic!("{} has no folder", own.display()));
+        let folder = own.parent().and_then(Path::parent).map_or_else(|| panic!("{} has no folder", own.display()), Path::to_owned);
         let packages = ["symbol-bundle", "trace-capture", "trace-resolve", "trace-replay", "trace-verify"];
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--locked", "-q"]).current_dir(root());

@@ -60,7 +60,8 @@ pub fn open_symbol_bundle(
     bundle: &BlobDigest,
     trust: &Trust,
 ) -> Result<OpenedBundle, OpenBundleError> {
-    let index = graph.manifests().get(bundle).and_then(|manifest| manifest.layers.iter().find(|layer| layer.media_type == media::SYMBOL_INDEX));
+    let index =
+        graph.manifests().get(bundle).and_then(|manifest| manifest.layers.iter().find(|layer| layer.media_type == media::SYMBOL_INDEX));
     let index = index.ok_or(OpenBundleError::NoIndex { bundle: *bundle })?.digest;
     let attached = graph.attachments(bundle)?;
     let candidates = Candidates { blobs, bundle, trust };

@@ -47,8 +47,9 @@ impl Bundles<'_> {
 /// Exit 2 when it is not there or empty (naming `trust add`), 3 when it is malformed.
 pub fn trust_folder(path: &Path) -> Result<Trust, Failure> {
     let none = || {
-        Failure::new(ExitCode::NoVerdict, format_args!("no trust folder at {}: without it there is no verdict", path.display()))
-            .hint("install the folder that came apart from the archive: symbol-bundle trust add FOLDER --store DIR (or name it with --trust)")
+        Failure::new(ExitCode::NoVerdict, format_args!("no trust folder at {}: without it there is no verdict", path.display())).hint(
+            "install the folder that came apart from the archive: symbol-bundle trust add FOLDER --store DIR (or name it with --trust)",
+        )
     };
     let files = match read_trust_folder(path) {
         Ok(files) if files.is_empty() => return Err(none()),

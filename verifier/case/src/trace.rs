@@ -54,9 +54,8 @@ pub struct OpenTrace {
 /// Exit 3 when the bytes are neither a Sigstore bundle nor a statement of ours.
 pub fn open_trace(bytes: &[u8], trust: Option<&Trust>) -> Result<OpenTrace, Failure> {
     let malformed = |what: &str, error: &dyn std::error::Error| Failure::from_error(ExitCode::Malformed, what, error);
-    let value = sealtrace_json::parse_value(bytes, MAX_BUNDLE_BYTES).map_err(|error| {
-        malformed("trace", &error).hint("a trace is the trace.sigstore.json that trace-resolve wrote, as it was")
-    })?;
+    let value = sealtrace_json::parse_value(bytes, MAX_BUNDLE_BYTES)
+        .map_err(|error| malformed("trace", &error).hint("a trace is the trace.sigstore.json that trace-resolve wrote, as it was"))?;
     let mut checks = Checks::new();
     let (payload, signature) = if value.get("mediaType").is_some() {
         let bundle = SigstoreBundle::parse(bytes).map_err(|error| malformed("trace", &error))?;

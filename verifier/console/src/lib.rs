@@ -73,8 +73,12 @@ pub struct OutputArgs {
 /// Arguments of every command that uses the store.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct StoreArgs {
-    /// The store [default: $SEALTRACE_STORE, else /var/lib/sealtrace for root, $XDG_DATA_HOME/sealtrace otherwise]
-    #[arg(long, value_name = "DIR")]
+    /// The store's folder.
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "The store [default: $SEALTRACE_STORE, else /var/lib/sealtrace for root, $XDG_DATA_HOME/sealtrace otherwise]"
+    )]
     store: Option<PathBuf>,
 }
 

@@ -110,9 +110,11 @@ impl<R: Role> FromStr for Digest<R> {
     type Err = ParseDigestError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.strip_prefix(R::PREFIX)
-            .and_then(|hex| Self::parse_hex(hex).ok())
-            .ok_or_else(|| ParseDigestError { role: R::NAME, prefix: R::PREFIX, found: excerpt(text) })
+        text.strip_prefix(R::PREFIX).and_then(|hex| Self::parse_hex(hex).ok()).ok_or_else(|| ParseDigestError {
+            role: R::NAME,
+            prefix: R::PREFIX,
+            found: excerpt(text),
+        })
     }
 }
 

@@ -2,7 +2,9 @@
 
 use sealtrace_object_id::ModuleId;
 use sealtrace_symbols::{Location, SymbolSource};
-use sealtrace_trace::{Boundary, Capture, FrameContext, FrameRecord, InlineRecord, Region, RegionKind, Resolver, Sample, StackRecord, UnwinderClass};
+use sealtrace_trace::{
+    Boundary, Capture, FrameContext, FrameRecord, InlineRecord, Region, RegionKind, Resolver, Sample, StackRecord, UnwinderClass,
+};
 use sealtrace_unwind::{Limits, ModuleRelAddr, Place, Placement, Rule, UnwindSource, UnwoundFrame, Walk, Word, walk};
 
 use crate::name::demangle;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sealtrace_digest::{BlobDigest, CaptureSha256, RunDigest};
 use sealtrace_envelope::Statement;
 use sealtrace_trace::{
-    Capture, CaptureEvent, CaptureEventFrame, CaptureRef, CoverageCounts, FrameRecord, Freshness, MicroWitness, Observation, PREDICATE_TYPE,
-    ProbeType, ResolverPolicy, Sample, Symbolization, Symbolizer, TraceId, WITNESS_VERSION, WitnessModule,
+    Capture, CaptureEvent, CaptureEventFrame, CaptureRef, CoverageCounts, FrameRecord, Freshness, MicroWitness, Observation,
+    PREDICATE_TYPE, ProbeType, ResolverPolicy, Sample, Symbolization, Symbolizer, TraceId, WITNESS_VERSION, WitnessModule,
 };
 use sealtrace_unwind::RegionIndex;
 
@@ -197,7 +197,13 @@ pub fn capture_event(witness: &MicroWitness, main: &str, dsse_ref: Option<String
         event: "trace.capture",
         trace_id: witness.trace_id.to_string(),
         platform: witness.platform.clone(),
-        build_id: witness.modules.iter().find(|module| module.path == main).and_then(|module| module.ids.primary()).map(|id| id.id).unwrap_or_default(),
+        build_id: witness
+            .modules
+            .iter()
+            .find(|module| module.path == main)
+            .and_then(|module| module.ids.primary())
+            .map(|id| id.id)
+            .unwrap_or_default(),
         frames: frames.collect(),
         symbol_bundle_ref: witness.symbolization.bundles.first().map(ToString::to_string),
         dsse_ref,

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
+use object::Endianness;
 use object::elf::{FileHeader64, STB_GLOBAL, STB_WEAK, STT_FUNC};
 use object::read::elf::{FileHeader as _, ProgramHeader as _, Sym as _};
-use object::Endianness;
-use sealtrace_symbols::{Alias, Function, FunctionRange, LineRow, Scope, SymbolBinding, SymbolSource, SymbolTable, TableBuilder, TableError};
+use sealtrace_symbols::{
+    Alias, Function, FunctionRange, LineRow, Scope, SymbolBinding, SymbolSource, SymbolTable, TableBuilder, TableError,
+};
 use sealtrace_unwind::ModuleRelAddr;
 
 /// The largest vDSO image accepted: 1 MiB (ours; real ones take 8 to 16 KiB).

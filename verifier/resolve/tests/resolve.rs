@@ -1,5 +1,5 @@
 //! Deriving frames from a small hand-made capture: one module, one stack of three frames, a table in a bundle in memory.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +12,12 @@ use sealtrace_symbols::{
     Alias, BlobRef, Compression, Coverage, Function, FunctionRange, LineRow, Module, Scope, SymbolBinding, SymbolSource, TableBuilder,
 };
 use sealtrace_trace::{
-    BtfRecord, Capture, CaptureHeader, CapturedRow, HostContext, LibcRecord, Loss, MapRange, ModuleRecord, PrivacyProfile, Region, RegionKind,
-    Resolver, Sample, Sampling,
+    BtfRecord, Capture, CaptureHeader, CapturedRow, HostContext, LibcRecord, Loss, MapRange, ModuleRecord, PrivacyProfile, Region,
+    RegionKind, Resolver, Sample, Sampling,
 };
-use sealtrace_unwind::{CfaRule, CfiSection, ModuleRelAddr, Placement, RegionIndex, RegisterRule, Registers, TerminatedBy, UnwindRow, Word};
+use sealtrace_unwind::{
+    CfaRule, CfiSection, ModuleRelAddr, Placement, RegionIndex, RegisterRule, Registers, TerminatedBy, UnwindRow, Word,
+};
 
 #[derive(Default)]
 struct Memory(BTreeMap<BlobDigest, Arc<[u8]>>);

@@ -1,6 +1,6 @@
 //! From arguments to one replay: open, replay, write the reports, print the events.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use sealtrace_card::{BundleLine, CardInput, Seal, card};
@@ -43,7 +43,7 @@ fn refuse_own_inputs(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-fn real(path: &PathBuf) -> Option<PathBuf> {
+fn real(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok()
 }
 

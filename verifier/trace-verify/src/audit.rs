@@ -62,7 +62,9 @@ fn trace_layers(graph: &LayoutGraph) -> Result<Vec<Descriptor>, Failure> {
     let is_trace = |layer: &&Descriptor| layer.annotations.get(TITLE).is_some_and(|title| title.ends_with(".sigstore.json"));
     let traces: Vec<Descriptor> = evidence.flat_map(|manifest| manifest.layers.iter().filter(is_trace).cloned()).collect();
     if traces.is_empty() {
-        return Err(Failure::new(ExitCode::Malformed, "the archive holds no trace").hint("make one: trace-verify pack TRACE --to evidence.tar"));
+        return Err(
+            Failure::new(ExitCode::Malformed, "the archive holds no trace").hint("make one: trace-verify pack TRACE --to evidence.tar")
+        );
     }
     Ok(traces)
 }
@@ -109,7 +111,7 @@ fn conclude(audited: &[Audited], slo: Slo) -> Verdict {
 
 fn summary_line(replay: &ReplayReport) -> String {
     let Score { matched, total } = replay.minimum();
-    let vacuous = if !replay.vacuous.is_empty() { ", VACUOUS: the seeds changed nothing" } else { "" };
+    let vacuous = if replay.vacuous.is_empty() { "" } else { ", VACUOUS: the seeds could not have shown a difference" };
     format!("{matched} of {total} frames equal in the worst of {} seeds{vacuous}", replay.seeds.len())
 }
 

@@ -41,9 +41,9 @@ pub(crate) fn list(args: &BundlesArgs) -> Outcome {
     let store = open_store(&args.store)?;
     let bundles = store.bundles().map_err(|error| Failure::from_error(ExitCode::NoVerdict, "store", &error))?;
     if args.output.json {
-        let rows = bundles.iter().map(|bundle| {
-            serde_json::json!({"manifestDigest": bundle.digest, "name": bundle.receipt.name, "version": bundle.receipt.version})
-        });
+        let rows = bundles.iter().map(
+            |bundle| serde_json::json!({"manifestDigest": bundle.digest, "name": bundle.receipt.name, "version": bundle.receipt.version}),
+        );
         print_json(&rows.collect::<Vec<_>>());
     } else {
         for bundle in &bundles {

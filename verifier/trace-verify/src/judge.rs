@@ -38,17 +38,17 @@ pub(crate) fn judge(
     let (mut bundles, mut attachments) = (Vec::new(), Vec::new());
     for digest in &trace.witness.symbolization.bundles {
         let prefix = format!("bundle-{}/", digest.hex().chars().take(12).collect::<String>());
-        match world.graph.manifests().contains_key(digest) {
-            true => {
-                let opened = world.open(digest)?;
-                checks.absorb(&prefix, &opened.verdict);
-                assurance = assurance.min(opened.verdict.assurance());
-                if let Some(verified) = opened.verified {
-                    bundles.push(verified);
-                    attachments.push(opened.signature.into_iter().chain(opened.fragment).collect());
-                }
-            }
-            false => checks.undecided(&format!("{prefix}present"), "the symbol bundle is not here: import it, or audit the evidence archive"),
+        if !world.graph.manifests().contains_key(digest) {
+            let reason = "the symbol bundle is not here: import it, or audit the evidence archive";
+            checks.undecided(&format!("{prefix}present"), reason);
+            continue;
+        }
+        let opened = world.open(digest)?;
+        checks.absorb(&prefix, &opened.verdict);
+        assurance = assurance.min(opened.verdict.assurance());
+        if let Some(verified) = opened.verified {
+            bundles.push(verified);
+            attachments.push(opened.signature.into_iter().chain(opened.fragment).collect());
         }
     }
     let verdict = checks.conclude(assurance);

@@ -43,8 +43,11 @@ pub(crate) fn run(args: &PackArgs) -> Outcome {
         let unsigned = matches!(judged.trace.signature, Signature::Unsigned);
         if judged.verdict.conclusion() != Conclusion::Verified && !unsigned {
             let check = judged.verdict.decisive().map_or("", |check| check.id.as_str()).to_owned();
-            return Err(Failure::new(judged.verdict.exit(), format_args!("{}: check {check} did not pass; it is not packed", path.display()))
-                .hint(format_args!("see every check: trace-verify {} --json", path.display())));
+            return Err(Failure::new(
+                judged.verdict.exit(),
+                format_args!("{}: check {check} did not pass; it is not packed", path.display()),
+            )
+            .hint(format_args!("see every check: trace-verify {} --json", path.display())));
         }
         if unsigned {
             note(&format!("trace-verify: {} is unsigned; an audit of it stays undecided", path.display()));
@@ -59,7 +62,9 @@ pub(crate) fn run(args: &PackArgs) -> Outcome {
     write_atomic(&args.to, &archive, overwrite)?;
     let sha256 = FileSha256::of(&archive);
     if args.output.json {
-        print_json(&serde_json::json!({"archive": args.to.display().to_string(), "sha256": sha256, "bytes": archive.len(), "traces": args.traces.len()}));
+        print_json(
+            &serde_json::json!({"archive": args.to.display().to_string(), "sha256": sha256, "bytes": archive.len(), "traces": args.traces.len()}),
+        );
     } else {
         print(&format!("{}  {} bytes, {} trace(s), sha256 {sha256}", args.to.display(), archive.len(), args.traces.len()));
     }

@@ -17,7 +17,8 @@ pub(crate) fn bundle(digest: &BlobDigest, verdict: &Verdict, verified: Option<&V
     if let Some(bundle) = verified {
         print(&format!("signed by  {}", bundle.signer()));
         print(&logged(bundle.log(), verdict.assurance()));
-        let coverage = |field: fn(&sealtrace_symbols::Coverage) -> u64| bundle.index().modules.iter().map(|m| field(&m.coverage)).sum::<u64>();
+        let coverage =
+            |field: fn(&sealtrace_symbols::Coverage) -> u64| bundle.index().modules.iter().map(|m| field(&m.coverage)).sum::<u64>();
         print(&format!(
             "covers     {} modules, {} functions, {} lines, {} unwind entries",
             bundle.index().modules.len(),
@@ -79,9 +80,9 @@ fn checked(verdict: &Verdict) -> String {
     let (pass, fail, skipped) = (count(Outcome::Pass), count(Outcome::Fail), count(Outcome::Skipped));
     let mut line = format!("checked    {pass} passed, {fail} failed, {skipped} skipped");
     if let Some(check) = verdict.decisive() {
-        line += &format!("; {}: {}", check.id, escape(check.reason.as_deref().unwrap_or("no reason given")));
+        line = format!("{line}; {}: {}", check.id, escape(check.reason.as_deref().unwrap_or("no reason given")));
         if let (Some(expected), Some(found)) = (&check.expected, &check.found) {
-            line += &format!(" (expected {}, found {})", escape(expected), escape(found));
+            line = format!("{line} (expected {}, found {})", escape(expected), escape(found));
         }
     }
     line

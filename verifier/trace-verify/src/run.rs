@@ -29,7 +29,9 @@ fn verify(args: &VerifyArgs) -> Outcome {
     match (&args.bundle, &args.trace) {
         (Some(name), _) => bundle::verify(name, args),
         (None, Some(trace)) => verify_trace(trace, args),
-        (None, None) => Err(Failure::new(ExitCode::NoVerdict, "nothing to verify").hint("trace-verify TRACE, or trace-verify --bundle NAME:VERSION")),
+        (None, None) => {
+            Err(Failure::new(ExitCode::NoVerdict, "nothing to verify").hint("trace-verify TRACE, or trace-verify --bundle NAME:VERSION"))
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Wire events (spec/4, *Event payloads*): snake_case names as the specification fixes them.
+//! Wire events (spec/4, *Event payloads*): names in `snake_case`, as the specification fixes them.
 
 use serde::Serialize;
 

@@ -79,7 +79,7 @@ mod tests {
         let id = TraceId::of(&CaptureSha256::of(b"capture"));
         let text = id.to_string();
         assert_eq!(text.len(), 36);
-        assert_eq!(&text[14..15], "8");
+        assert_eq!(text.chars().nth(14), Some('8'));
         let json = serde_json::to_string(&id).unwrap();
         assert_eq!(serde_json::from_str::<TraceId>(&json).unwrap(), id);
         assert!(serde_json::from_str::<TraceId>(&json.to_uppercase()).is_err());

@@ -10,13 +10,13 @@ mod ids;
 mod witness;
 
 pub use capture::{
-    BtfRecord, CallFact, CaptureHeader, CapturedRow, HostContext, LibcRecord, Loss, MapRange, ModuleRecord, PrivacyProfile, ProbeObject, ProbeType, Region,
-    RegionKind, Sample, Sampling,
+    BtfRecord, CallFact, CaptureHeader, CapturedRow, HostContext, LibcRecord, Loss, MapRange, ModuleRecord, PrivacyProfile, ProbeObject,
+    ProbeType, Region, RegionKind, Sample, Sampling,
 };
 pub use capture_file::{Capture, CaptureError, MAX_CAPTURE_BYTES, MAX_LINE_BYTES};
 pub use events::{CaptureEvent, CaptureEventFrame};
 pub use ids::{TraceId, replay_id};
 pub use witness::{
-    Boundary, CaptureRef, CoverageCounts, Freshness, FrameContext, FrameRecord, InlineRecord, MicroWitness, Observation, PREDICATE_TYPE, Resolver,
-    ResolverPolicy, StackRecord, Symbolization, Symbolizer, UnwinderClass, WITNESS_VERSION, WitnessModule,
+    Boundary, CaptureRef, CoverageCounts, FrameContext, FrameRecord, Freshness, InlineRecord, MicroWitness, Observation, PREDICATE_TYPE,
+    Resolver, ResolverPolicy, StackRecord, Symbolization, Symbolizer, UnwinderClass, WITNESS_VERSION, WitnessModule,
 };

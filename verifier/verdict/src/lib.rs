@@ -108,7 +108,8 @@ pub struct TimeInterval {
 /// A finished verdict. Made by [`Checks::conclude`] only; serialises as DESIGN's verdict JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    verdict: Conclusion,
+    #[serde(rename = "verdict")]
+    conclusion: Conclusion,
     exit: u8,
     assurance: Assurance,
     checks: Vec<Check>,
@@ -118,12 +119,12 @@ pub struct Verdict {
 impl Verdict {
     /// The one word.
     pub fn conclusion(&self) -> Conclusion {
-        self.verdict
+        self.conclusion
     }
 
     /// The exit code that goes with it.
     pub fn exit(&self) -> ExitCode {
-        exit_of(self.verdict)
+        exit_of(self.conclusion)
     }
 
     /// The assurance reached.
@@ -155,12 +156,12 @@ impl Verdict {
             return self;
         }
         let failed = self.checks.iter().any(|check| check.outcome == Outcome::Fail);
-        self.verdict = match self.verdict {
+        self.conclusion = match self.conclusion {
             Conclusion::Malformed => Conclusion::Malformed,
             _ if failed => Conclusion::Rejected,
             _ => Conclusion::Undecided,
         };
-        self.exit = exit_of(self.verdict).code();
+        self.exit = exit_of(self.conclusion).code();
         self.assurance = Assurance::None;
         self
     }
@@ -184,7 +185,7 @@ fn exit_of(conclusion: Conclusion) -> ExitCode {
 /// Collects checks as they are made; the verdict follows from them.
 #[derive(Debug, Clone, Default)]
 pub struct Checks {
-    checks: Vec<Check>,
+    made: Vec<Check>,
     malformed: bool,
     undecided: bool,
     time: TimeInterval,
@@ -199,18 +200,20 @@ impl Checks {
     /// Records a comparison: passes when `expected == found`. Returns whether it passed.
     pub fn compare(&mut self, id: &str, expected: &str, found: &str) -> bool {
         let pass = expected == found;
-        self.push(id, if pass { Outcome::Pass } else { Outcome::Fail }, Some(expected), Some(found), (!pass).then_some("expected and found differ"));
+        let outcome = if pass { Outcome::Pass } else { Outcome::Fail };
+        self.push(id, outcome, Some((expected, found)), (!pass).then_some("expected and found differ"));
         pass
     }
 
     /// Records that a check held, with what was found.
     pub fn pass(&mut self, id: &str, found: &str) {
-        self.push(id, Outcome::Pass, None, Some(found), None);
+        let found = Some(found.to_owned());
+        self.made.push(Check { id: id.to_owned(), outcome: Outcome::Pass, expected: None, found, reason: None });
     }
 
     /// Records that a check failed.
     pub fn fail(&mut self, id: &str, reason: &str) {
-        self.push(id, Outcome::Fail, None, None, Some(reason));
+        self.push(id, Outcome::Fail, None, Some(reason));
     }
 
     /// Records a result: pass with what was found, or fail with the error's text. Returns the value.
@@ -236,12 +239,12 @@ impl Checks {
     /// Records a check that could not be made and that a verdict needs: the verdict is at best undecided.
     pub fn undecided(&mut self, id: &str, reason: &str) {
         self.undecided = true;
-        self.push(id, Outcome::Skipped, None, None, Some(reason));
+        self.push(id, Outcome::Skipped, None, Some(reason));
     }
 
     /// Records a check that was not made and that this verdict does not need (e.g. a window check without authenticated time).
     pub fn skipped(&mut self, id: &str, reason: &str) {
-        self.push(id, Outcome::Skipped, None, None, Some(reason));
+        self.push(id, Outcome::Skipped, None, Some(reason));
     }
 
     /// Sets the time interval.
@@ -251,9 +254,9 @@ impl Checks {
 
     /// Appends another collection, e.g. that of a symbol bundle a trace rests on, with a prefix before each id.
     pub fn absorb(&mut self, prefix: &str, verdict: &Verdict) {
-        self.malformed |= verdict.verdict == Conclusion::Malformed;
-        self.undecided |= verdict.verdict == Conclusion::Undecided;
-        self.checks.extend(verdict.checks.iter().map(|check| Check { id: format!("{prefix}{}", check.id), ..check.clone() }));
+        self.malformed |= verdict.conclusion == Conclusion::Malformed;
+        self.undecided |= verdict.conclusion == Conclusion::Undecided;
+        self.made.extend(verdict.checks.iter().map(|check| Check { id: format!("{prefix}{}", check.id), ..check.clone() }));
     }
 
     /// Whether no check has failed and none that is needed is missing so far.
@@ -263,29 +266,29 @@ impl Checks {
 
     /// The verdict that follows. `assurance` is what was reached; anything but verified is reported as [`Assurance::None`].
     pub fn conclude(self, assurance: Assurance) -> Verdict {
-        let verdict = self.conclusion();
-        let assurance = if verdict == Conclusion::Verified { assurance } else { Assurance::None };
-        Verdict { verdict, exit: exit_of(verdict).code(), assurance, checks: self.checks, time: self.time }
+        let conclusion = self.conclusion();
+        let assurance = if conclusion == Conclusion::Verified { assurance } else { Assurance::None };
+        Verdict { conclusion, exit: exit_of(conclusion).code(), assurance, checks: self.made, time: self.time }
     }
 
     fn conclusion(&self) -> Conclusion {
         if self.malformed {
             Conclusion::Malformed
-        } else if self.checks.iter().any(|check| check.outcome == Outcome::Fail) {
+        } else if self.made.iter().any(|check| check.outcome == Outcome::Fail) {
             Conclusion::Rejected
-        } else if self.undecided || !self.checks.iter().any(|check| check.outcome == Outcome::Pass) {
+        } else if self.undecided || !self.made.iter().any(|check| check.outcome == Outcome::Pass) {
             Conclusion::Undecided
         } else {
             Conclusion::Verified
         }
     }
 
-    fn push(&mut self, id: &str, outcome: Outcome, expected: Option<&str>, found: Option<&str>, reason: Option<&str>) {
-        self.checks.push(Check {
+    fn push(&mut self, id: &str, outcome: Outcome, values: Option<(&str, &str)>, reason: Option<&str>) {
+        self.made.push(Check {
             id: id.to_owned(),
             outcome,
-            expected: expected.map(str::to_owned),
-            found: found.map(str::to_owned),
+            expected: values.map(|(expected, _)| expected.to_owned()),
+            found: values.map(|(_, found)| found.to_owned()),
             reason: reason.map(str::to_owned),
         });
     }

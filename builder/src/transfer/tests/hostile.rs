@@ -11,7 +11,6 @@ use sealtrace_verdict::ExitCode;
 use super::fixture::{Flaw, Sealed, import_bytes, scratch, sealed, tree};
 use crate::transfer::import::Imported;
 
-
 fn pack(sealed: &Sealed, index: &[u8]) -> Vec<u8> {
     let blobs = sealed.blobs.iter().map(|(digest, bytes)| (EntryName::Blob(*digest), bytes.as_slice()));
     write_archive([(EntryName::OciLayout, OCI_LAYOUT), (EntryName::Index, index)].into_iter().chain(blobs)).unwrap()

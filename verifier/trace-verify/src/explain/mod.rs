@@ -7,8 +7,8 @@ mod steps;
 use sealtrace_case::OpenTrace;
 use sealtrace_console::{ExitCode, Failure, Outcome, escape, print, print_json};
 use sealtrace_resolve::{Derived, SourceBundle, Sources, derive};
-use sealtrace_trace::{Capture, FrameRecord};
 use sealtrace_symbols::BlobRef;
+use sealtrace_trace::{Capture, FrameRecord};
 use sealtrace_unwind::{Placement, Word};
 use sealtrace_verdict::Conclusion;
 use serde_json::json;
@@ -115,6 +115,8 @@ fn report(args: &ExplainArgs, explained: &Explained<'_>, steps: &[Step]) {
         }
     }
     if args.materials.is_none() {
-        print("\nThe files named in the commands are written by --materials DIR; $RELEASE is the release tree, $DEBUG_DIR what build had as --debug-dir.");
+        print(
+            "\nThe files named in the commands are written by --materials DIR; $RELEASE is the release tree, $DEBUG_DIR what build had as --debug-dir.",
+        );
     }
 }

@@ -30,6 +30,7 @@ impl Step {
         Self { id, says: says.into(), values: BTreeMap::new(), commands: Vec::new() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "texts, numbers and format_args are all given as they come")]
     fn value(mut self, key: &str, value: impl ToString) -> Self {
         self.values.insert(key.to_owned(), value.to_string());
         self
@@ -107,7 +108,7 @@ fn address_step(explained: &Explained<'_>, derivation: &Derivation) -> Vec<Step>
         .value("path", &module.path)
         .value("id", id.as_ref().map_or_else(|| "none".to_owned(), |id| id.id.clone()))
         .value("idKind", id.map_or_else(String::new, |id| format!("{:?}", id.kind)))
-        .value("fileSha256", module.file_sha256.map(|sha256| sha256.hex()).unwrap_or_else(|| "unknown".to_owned()));
+        .value("fileSha256", module.file_sha256.map_or_else(|| "unknown".to_owned(), |sha256| sha256.hex()));
     if module.file_sha256.is_some() {
         identity = identity.command(format!("sha256sum {}", quoted(&module.path))).command(format!("readelf -n {}", quoted(&module.path)));
     }
@@ -119,8 +120,12 @@ fn rule_step(explained: &Explained<'_>, derivation: &Derivation) -> Step {
     let rule = serde_json::to_value(frame.rule).ok().and_then(|rule| rule.as_str().map(str::to_owned)).unwrap_or_default();
     let says = match frame.rule {
         Rule::Context => "the pc is the captured instruction pointer".to_owned(),
-        Rule::CfiEhFrame | Rule::CfiDebugFrame => "the call-frame information of the frame below says where its return address is".to_owned(),
-        Rule::FramePointer => "the frame pointer of the frame below points at the saved frame pointer; the return address is the word above".to_owned(),
+        Rule::CfiEhFrame | Rule::CfiDebugFrame => {
+            "the call-frame information of the frame below says where its return address is".to_owned()
+        }
+        Rule::FramePointer => {
+            "the frame pointer of the frame below points at the saved frame pointer; the return address is the word above".to_owned()
+        }
         Rule::HelperSigreturn => "the frame below is the kernel's signal trampoline; the pc is in the signal context".to_owned(),
         Rule::HeuristicScan => "a guess: the one word of the stack that follows a call instruction".to_owned(),
     };
@@ -189,7 +194,7 @@ fn symbol_step(explained: &Explained<'_>, derivation: &Derivation, matched: &Mat
         .value("position", file_line(&record.file, record.line.unwrap_or(0)))
         .value("aliases", record.aliases.join(" "));
     if let Some(bytes) = matched.table.as_ref().and_then(|table| table.record_bytes(row)) {
-        step = step.value("rowOffset", bytes.offset).value("rowBytes", bytes.bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        step = step.value("rowOffset", bytes.offset).value("rowBytes", hex::encode(bytes.bytes));
     }
     for (number, inline) in (1..).zip(&record.inlines) {
         step = step.value(&format!("inline{number}"), format_args!("{} at {}", inline.function, file_line(&inline.file, inline.line)));
@@ -231,9 +236,7 @@ fn signed_steps(prefix: &str, says: &str, logged: &Logged) -> Vec<Step> {
             .value("root", &logged.root)
             .value("leaf", &logged.leaf)
             .command(format!("printf '\\000' | cat - {prefix}.entry.json | sha256sum"))
-            .command(format!(
-                "openssl dgst -sha256 -verify {prefix}.log.pem -signature {prefix}.checkpoint.sig {prefix}.checkpoint.body"
-            )),
+            .command(format!("openssl dgst -sha256 -verify {prefix}.log.pem -signature {prefix}.checkpoint.sig {prefix}.checkpoint.body")),
     ]
 }
 

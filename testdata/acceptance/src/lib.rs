@@ -4,6 +4,7 @@
     clippy::panic,
     clippy::print_stderr,
     clippy::missing_panics_doc,
+    clippy::indexing_slicing,
     reason = "a library for tests only: it fails by panicking and names skips on stderr"
 )]
 

@@ -34,7 +34,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
 /// A report never replaces the evidence it is about.
 fn refuse_own_inputs(cli: &Cli) -> Result<(), Failure> {
     let beside = capture_beside(&cli.trace);
-    let inputs: Vec<PathBuf> = [Some(&cli.trace), cli.capture.as_ref(), Some(&beside)].into_iter().flatten().filter_map(real).collect();
+    let inputs: Vec<PathBuf> =
+        [Some(&cli.trace), cli.capture.as_ref(), Some(&beside)].into_iter().flatten().filter_map(|path| real(path)).collect();
     let outputs = [cli.junit.as_ref(), cli.card.as_ref()].into_iter().flatten();
     match outputs.into_iter().find(|output| real(output).is_some_and(|output| inputs.contains(&output))) {
         None => Ok(()),

@@ -33,7 +33,7 @@ impl fmt::Debug for OpenedBundle {
 /// Arguments of commands that look into a bundle.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BundleArgs {
-    /// A layout folder, an archive, or a bundle of the store: sha256:<digest> or NAME:VERSION
+    /// A layout folder, an archive, or a bundle of the store: sha256:… or NAME:VERSION
     #[arg(value_name = "LAYOUT")]
     target: String,
     #[command(flatten)]
@@ -64,7 +64,7 @@ impl BundleArgs {
         }
         if !self.target.starts_with("sha256:") && !self.target.contains(':') {
             return Err(Failure::new(ExitCode::NoVerdict, format_args!("{} does not exist", shown(path)))
-                .hint("name a layout folder, an archive, or a bundle of the store as sha256:<digest> or NAME:VERSION"));
+                .hint("name a layout folder, an archive, or a bundle of the store as sha256:… or NAME:VERSION"));
         }
         let store = Store::open(&self.store.path(rustix::process::geteuid().is_root())?).map_err(|error| store_failure(&error))?;
         let digest = store.find_bundle(&self.target).map_err(|error| store_failure(&error))?.digest;

@@ -29,7 +29,7 @@ pub(crate) struct BuildArgs {
     /// The OCI layout folder to write
     #[arg(short = 'o', long = "output", value_name = "LAYOUT")]
     layout: PathBuf,
-    /// Kernel types to include: <distro>/<version>/<arch>/<release>.btf
+    /// Kernel types to include: DISTRO/VERSION/ARCH/RELEASE.btf
     #[arg(long, value_name = "DIR")]
     btf: Option<PathBuf>,
     /// Another folder with debug files, for example /usr/lib/debug (repeatable, in order of preference)

@@ -82,8 +82,7 @@ fn the_ids_of_every_elf_file_among_200_libraries_are_those_of_readelf_and_files_
         let name = path.file_name().unwrap().to_string_lossy();
         std::fs::copy(path, tree.join(format!("{number:03}-{name}"))).unwrap();
     }
-    let names: Vec<String> =
-        std::fs::read_dir(&tree).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let names: Vec<String> = std::fs::read_dir(&tree).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     let expected = readelf(&tree, &names);
     let layout = scratch.path().join("layout");
     succeed(tool("symbol-bundle").args(["build", "--name", "system", "--version", "1", "-o"]).arg(&layout).arg(&tree));

@@ -10,5 +10,6 @@ mod kill;
 mod mutation;
 mod read_only;
 mod reproduce;
+mod wrong;
 mod wrong_builder;
 mod wrong_store;

@@ -41,7 +41,8 @@ fn parts(archive: &[u8]) -> Vec<Part> {
     let mut parts = vec![Part::End; archive.len()];
     for entry in entries(archive) {
         let data = &archive[entry.data.clone()];
-        let is_manifest = serde_json::from_slice::<Value>(data).is_ok_and(|value| value["mediaType"].as_str().is_some_and(|kind| kind.contains("oci.image")));
+        let is_manifest = serde_json::from_slice::<Value>(data)
+            .is_ok_and(|value| value["mediaType"].as_str().is_some_and(|kind| kind.contains("oci.image")));
         let part = match entry.name.as_str() {
             "oci-layout" => Part::OciLayout,
             "index.json" => Part::Index,
@@ -202,7 +203,13 @@ fn an_archive_cut_anywhere_is_refused_as_truncated_or_without_its_end_and_the_st
         // Where another entry could follow, what is missing is the end; elsewhere a whole copy may succeed.
         let without_end = length >= end || entries(&scene.archive).iter().any(|entry| entry.header == length);
         let exit = bench.attempt(&scene.archive[..length], &format!("cut to {length} bytes"));
-        let expected: &[i32] = if length > end { &[2, 3] } else if without_end { &[3] } else { &[2] };
+        let expected: &[i32] = if length > end {
+            &[2, 3]
+        } else if without_end {
+            &[3]
+        } else {
+            &[2]
+        };
         assert!(exit.is_some_and(|exit| expected.contains(&exit)), "cut to {length} of {}: exit {exit:?}", scene.archive.len());
     }
     let said = refused(&mut import(&folder.path().join("nothing.tar"), &bench.store), 2);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
-use sealtrace_acceptance::{has, root, succeed, tool, tools};
+use sealtrace_acceptance::{has, root, succeed, tools};
 use serde_json::Value;
 
 use crate::fixture::{Tree, assert_same, import, json, seal, small_release, tree};
@@ -59,7 +59,8 @@ fn the_same_tree_in_another_folder_at_another_time_in_another_order_under_anothe
     let first = scratch.path().join("first");
     let second = scratch.path().join("and quite/another ünïcode/place");
     samples(&first.join("tree"));
-    let mut paths: Vec<PathBuf> = tree(&first.join("tree")).into_keys().filter(|path| !first.join("tree").join(path).is_dir() || path.is_symlink()).collect();
+    let mut paths: Vec<PathBuf> =
+        tree(&first.join("tree")).into_keys().filter(|path| !first.join("tree").join(path).is_dir() || path.is_symlink()).collect();
     paths.reverse();
     paths.rotate_left(5);
     copy_in_order(&first.join("tree"), &second.join("tree"), &paths, SystemTime::UNIX_EPOCH + Duration::from_secs(978_307_200));

@@ -1,1 +1,100 @@
-//! x
+//! The audit in an empty room gives the verdict that the site had, and no tool of the verifier asks for a network.
+
+use std::path::Path;
+use std::process::Command;
+
+use sealtrace_acceptance::release::{json, works};
+use sealtrace_acceptance::{has, run, skip, succeed, tools};
+use serde_json::Value;
+
+use crate::{Case, site};
+
+const AUDIT: [&str; 6] = ["audit", "evidence.tar", "--trust", "trust", "--strict", "--json"];
+
+/// A folder with the binary, the archive, the trust folder and an empty `home`.
+fn empty_room() -> tempfile::TempDir {
+    let room = tempfile::tempdir().unwrap();
+    site().pack(&Case::threads().trace, &room.path().join("evidence.tar"));
+    std::fs::copy(tools().join("trace-verify"), room.path().join("trace-verify")).unwrap();
+    std::fs::create_dir(room.path().join("home")).unwrap();
+    succeed(Command::new("cp").arg("-r").arg(site().trust()).arg(room.path().join("trust")));
+    room
+}
+
+/// The command in the room, with nothing in its environment but an empty HOME.
+fn bare(program: &str, room: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().env("HOME", room.join("home")).current_dir(room);
+    command
+}
+
+#[test]
+fn an_audit_in_an_empty_room_without_a_network_gives_the_same_verdict() {
+    let room = empty_room();
+    let verify = room.path().join("trace-verify").to_str().unwrap().to_owned();
+    let here = succeed(site().tool("trace-verify").args(AUDIT).current_dir(room.path()));
+    let alone = succeed(bare(&verify, room.path()).args(AUDIT));
+    assert_eq!(without_times(&alone), without_times(&here));
+    if works(Command::new("unshare").args(["-rn", "true"])) {
+        let unshare = which("unshare");
+        let cut_off = succeed(bare(&unshare, room.path()).args(["-rn", &verify]).args(AUDIT));
+        assert_eq!(without_times(&cut_off), without_times(&here));
+    } else {
+        skip("unshare", "unshare -rn is not allowed here");
+    }
+    assert_eq!(std::fs::read_dir(room.path().join("home")).unwrap().count(), 0, "nothing was written to HOME");
+
+    let audited = json(&here);
+    assert_eq!(audited["verdict"], "verified");
+    let on_site = succeed(site().tool("trace-verify").arg(&Case::threads().trace).arg("--json"));
+    assert_eq!(audited["traces"][0]["verdict"], json(&on_site), "the verdict on the site");
+}
+
+fn which(program: &str) -> String {
+    let path = std::env::var_os("PATH").unwrap();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
+    found.unwrap().to_str().unwrap().to_owned()
+}
+
+/// The document as printed, but for `verify_time_ms`, the one measured value that the specification puts into the event.
+fn without_times(document: &str) -> String {
+    let mut document = json(document);
+    for trace in document["traces"].as_array_mut().unwrap() {
+        for event in trace["replay"].as_array_mut().unwrap() {
+            if let Some(time) = event.get_mut("verify_time_ms") {
+                *time = Value::Null;
+            }
+        }
+    }
+    document.to_string()
+}
+
+#[test]
+fn verifying_and_replaying_make_no_network_call() {
+    if !has("strace") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("strace.txt");
+    let trace = Case::threads().trace.to_str().unwrap();
+    let strace = |program: &str, arguments: &[&str]| {
+        let mut command = Command::new("strace");
+        command.env("SEALTRACE_STORE", site().store()).args(["-f", "-e", "trace=%network", "-o"]).arg(&log);
+        run(command.arg(tools().join(program)).args(arguments))
+    };
+    if !works(Command::new("strace").args(["-f", "-o", "/dev/null", "true"])) {
+        return skip("strace", "strace may not trace here");
+    }
+    for (program, arguments) in [
+        ("trace-verify", vec![trace]),
+        ("trace-verify", vec!["--bundle", "sample:1.0", "--dsse", "--rekor"]),
+        ("trace-verify", vec!["explain", trace, "--frame", "0"]),
+        ("trace-replay", vec!["--trace", trace, "--seeds", "5", "--strict"]),
+    ] {
+        let output = strace(program, &arguments);
+        assert!(output.status.success(), "{program}: {output:?}");
+        let calls = std::fs::read_to_string(&log).unwrap();
+        let calls: Vec<&str> = calls.lines().filter(|line| line.contains('(')).collect();
+        assert!(calls.is_empty(), "{program} {arguments:?} called {calls:?}");
+    }
+}

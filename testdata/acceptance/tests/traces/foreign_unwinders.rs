@@ -23,8 +23,8 @@ pub(crate) fn eu_stack(pid: u32) -> Vec<Vec<Frame>> {
     stacks
 }
 
-/// The stacks that gdb finds, without inlined frames. `info frame` is asked rather than `bt`, which leaves out the pc of frames that stand at
-/// the start of a line and of signal trampolines.
+/// The stacks that gdb finds, without inlined frames and without tail-call frames, which gdb adds from call-site records: neither has a return
+/// address on the stack. `info frame` tells them apart; `bt` does not, and leaves out the pc of frames at the start of a line.
 pub(crate) fn gdb(pid: u32) -> Vec<Vec<Frame>> {
     let mut command = Command::new("gdb");
     command.args(["-nx", "-batch", "-iex", "set debuginfod enabled off", "-iex", "set auto-load off", "-p", &pid.to_string()]);
@@ -36,7 +36,7 @@ pub(crate) fn gdb(pid: u32) -> Vec<Vec<Frame>> {
         if block.starts_with("0,") {
             stacks.push(Vec::new());
         }
-        if !block.contains(" inlined into frame") {
+        if !block.contains(" inlined into frame") && !block.contains(" tail call frame") {
             stacks.last_mut().unwrap().push(info_frame(block));
         }
     }

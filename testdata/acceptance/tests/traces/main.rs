@@ -65,6 +65,12 @@ impl Case {
     }
 }
 
-/// Nested calls, then sleep.
-const PYTHON: &str =
-    "import time\ndef a(n):\n    if n:\n        return a(n - 1)\n    print('ready', flush=True)\n    time.sleep(1000)\na(5)\n";
+/// Calls nested through the interpreter's own C functions, then sleep.
+const PYTHON: &str = "import time
+def a(n):
+    if n:
+        return list(map(a, [n - 1]))
+    print('ready', flush=True)
+    time.sleep(1000)
+a(8)
+";

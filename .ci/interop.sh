@@ -9,4 +9,4 @@ if [ ! -d "$dir/node_modules/@sigstore/verify" ] && command -v npm >/dev/null; t
     npm install --prefix "$dir" --no-audit --no-fund --silent
 fi
 [ "${1:-}" = install ] && exit 0
-SEALTRACE_INTEROP="$PWD/$dir" SEALTRACE_REQUIRE=sigstore-js cargo test --locked --workspace interop -- --nocapture
+SEALTRACE_INTEROP="$PWD/$dir" SEALTRACE_REQUIRE=sigstore-js,interop cargo test --locked --workspace interop -- --nocapture

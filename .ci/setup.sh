@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    packages="gdb elfutils binutils skopeo strace libc6-dbg llvm-19 gcc g++ make jq python3-minimal"
+    packages="gdb elfutils binutils skopeo strace libc6-dbg llvm gcc g++ make python3-minimal openssl tar"
     missing=""
     for package in $packages; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok' || missing="$missing $package"

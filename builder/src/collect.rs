@@ -136,6 +136,10 @@ pub(crate) struct Collected {
 /// # Errors
 /// [`CollectError`]
 pub(crate) fn collect(options: &CollectOptions) -> Result<Collected, CollectError> {
+    // A misspelt folder would otherwise pass as one without debug files.
+    for path in &options.debug_dirs {
+        std::fs::read_dir(path).map_err(|source| CollectError::DebugDir { path: path.clone(), source })?;
+    }
     let walked = walk::walk(&options.root)?;
     let bar = Progress::start("identify", walked.files.len());
     let identified: Vec<_> = walked

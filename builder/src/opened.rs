@@ -8,8 +8,8 @@ use sealtrace_bundle::{check_index_layers, module_blob};
 use sealtrace_console::{ExitCode, Failure, StoreArgs, escape};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::graph::{GraphFault, fault_of_blob};
-use sealtrace_layout::{Blobs, LayoutGraph, Manifest, media};
-use sealtrace_store::{ArchiveBlobs, ArchiveFile, Store, StoreError};
+use sealtrace_layout::{ArchiveFault, Blobs, LayoutGraph, Manifest, media};
+use sealtrace_store::{ArchiveBlobs, ArchiveFile, OpenArchiveError, Store, StoreError};
 use sealtrace_symbols::{BlobRef, MAX_INDEX_BYTES, SymbolIndex};
 
 use crate::layout_dir::LayoutDir;
@@ -53,12 +53,7 @@ impl BundleArgs {
             return open_only(Box::new(layout.blobs().clone()), &graph);
         }
         if path.exists() {
-            let archive = ArchiveFile::open(path).map_err(|error| {
-                Failure::from_error(ExitCode::NoVerdict, &shown(path), &error).hint("name a layout folder or an archive of one")
-            })?;
-            let blobs = ArchiveBlobs::open(archive).map_err(|error| {
-                Failure::from_error(ExitCode::Malformed, &shown(path), &error).hint("export the bundle again; this is no archive of ours")
-            })?;
+            let blobs = open_archive(path)?;
             let graph = blobs.graph().map_err(|error| store_failure(&error))?;
             return open_only(Box::new(blobs), &graph);
         }
@@ -77,6 +72,22 @@ impl BundleArgs {
 
 fn shown(path: &Path) -> String {
     escape(&path.display().to_string())
+}
+
+/// Opens an archive, with the exit codes of docs/formats/archive.md.
+fn open_archive(path: &Path) -> Result<ArchiveBlobs, Failure> {
+    let archive = ArchiveFile::open(path).map_err(|error| {
+        let exit = if matches!(error, OpenArchiveError::Special { .. }) { ExitCode::Malformed } else { ExitCode::NoVerdict };
+        Failure::from_error(exit, &shown(path), &error).hint("name a layout folder or an archive of one")
+    })?;
+    ArchiveBlobs::open(archive).map_err(|error| match error.fault() {
+        ArchiveFault::Malformed | ArchiveFault::Limit => {
+            Failure::from_error(ExitCode::Malformed, &shown(path), &error).hint("export the bundle again; this is no archive of ours")
+        }
+        ArchiveFault::Truncated | ArchiveFault::Device => {
+            Failure::from_error(ExitCode::NoVerdict, &shown(path), &error).hint("copy the archive again from where it was exported")
+        }
+    })
 }
 
 fn open_only(blobs: Box<dyn Blobs>, graph: &LayoutGraph) -> Result<OpenedBundle, Failure> {

@@ -1,5 +1,5 @@
 //! `symbol-bundle build` and `inspect` from outside: identities, pairing, reproducibility.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stderr, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 mod support;
 
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{build, copy_in_order, files, fixtures, json, run, skipped, stderr, tool};
+use support::{build, copy_in_order, files, fixtures, json, run, stderr, tool};
 
 /// Path of a module → its entry in the index.
 fn modules(layout: &Path) -> BTreeMap<String, Value> {
@@ -149,7 +149,7 @@ fn the_ids_of_200_libraries_are_those_of_readelf_and_files_without_one_are_liste
         }
     }
     if count < 200 || readelf(&tree).is_err() {
-        skipped("readelf", &format!("not installed, or only {count} libraries here"));
+        sealtrace_skip::skip("readelf", &format!("not installed, or only {count} libraries here"));
         return;
     }
     let layout = dir.path().join("layout");

@@ -1,5 +1,5 @@
 //! testdata/MANIFEST.toml against what the generator writes, and the generator against itself.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test helpers")]
+#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 mod support;
 

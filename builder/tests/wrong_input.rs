@@ -1,12 +1,12 @@
 //! Wrong input to `build` and `inspect`: one clear error with what to do next, the documented code, nothing half-written.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "test helpers")]
+#![expect(clippy::unwrap_used, reason = "test helpers")]
 
 mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use support::{build, files, fixtures, json, run, skipped, stderr};
+use support::{build, files, fixtures, json, run, stderr};
 
 /// A tree of two fixtures, and the folder it stands in.
 fn small_tree() -> (tempfile::TempDir, PathBuf) {
@@ -104,7 +104,7 @@ fn special_files_and_links_in_the_tree_are_passed_over_without_waiting() {
 fn a_file_that_cannot_be_read_is_named() {
     use std::os::unix::fs::PermissionsExt as _;
     if rustix::process::geteuid().is_root() {
-        skipped("ordinary-user", "root reads every file");
+        sealtrace_skip::skip("ordinary-user", "root reads every file");
         return;
     }
     let (dir, tree) = small_tree();

@@ -6,7 +6,8 @@ mod support;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use support::{LiveMaps, Running, Stack, capture_pid, compile, has_tool, parse_stacks, skip, stacks};
+use sealtrace_skip::skip;
+use support::{LiveMaps, Running, Stack, capture_pid, compile, has_tool, parse_stacks, stacks};
 
 /// Two rounds of one stopped process.
 const BRIEF: [&str; 4] = ["--duration", "200ms", "--frequency", "10"];
@@ -28,7 +29,7 @@ fn compare(running: &Running) -> Option<BTreeSet<Stack>> {
         let theirs = parse_stacks(&String::from_utf8_lossy(&output.stdout));
         assert_same(&ours, &theirs, &maps, "eu-stack");
     } else {
-        skip("eu-stack", "comparison with eu-stack", "eu-stack is not installed");
+        skip("eu-stack", "eu-stack is not installed");
     }
     if has_tool("gdb") {
         // Without debug files, so that inlined frames are left out.
@@ -43,7 +44,7 @@ fn compare(running: &Running) -> Option<BTreeSet<Stack>> {
         let theirs: Vec<_> = theirs.into_iter().skip_while(|stack| stack.len() == 1 && threads > 0).collect();
         assert_same(&ours, &theirs, &maps, "gdb");
     } else {
-        skip("gdb", "comparison with gdb", "gdb is not installed");
+        skip("gdb", "gdb is not installed");
     }
     Some(ours)
 }
@@ -104,7 +105,7 @@ fn a_rust_program_unwinds_as_in_eu_stack_and_gdb() {
 #[test]
 fn python_unwinds_as_in_eu_stack_and_gdb() {
     if !has_tool("python3") {
-        return skip("python3", "capture of python3", "python3 is not installed");
+        return skip("python3", "python3 is not installed");
     }
     let code = "import time\ndef a(n):\n    if n:\n        return a(n - 1)\n    print('ready', flush=True)\n    time.sleep(1000)\na(5)\n";
     let running = Running::start(Command::new("python3").args(["-c", code]));

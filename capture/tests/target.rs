@@ -63,7 +63,7 @@ fn a_target_that_is_stopped_and_continued_during_a_capture_follows() {
         refused || traced()
     });
     if refused {
-        return support::skip("ptrace-pid", "stop and continue under capture", "this host does not let one process trace another");
+        return sealtrace_skip::skip("ptrace-pid", "this host does not let one process trace another");
     }
     let before = beats(&mut running);
     running.signal("STOP");

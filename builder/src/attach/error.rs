@@ -141,7 +141,10 @@ impl From<AttachError> for Failure {
             }
             AttachError::NoTrust { ref path } => Self::new(ExitCode::NoVerdict, &error)
                 .hint(format_args!("`symbol-bundle sign` and `log append` write one beside the layout; check {}", shown(path))),
-            AttachError::Store(_) | AttachError::Io { .. } => {
+            AttachError::Store(_) => Self::new(ExitCode::NoVerdict, &error).hint(
+                "name a trust folder: trusted_root.json and keys/, and nothing else, as `symbol-bundle sign` and `log append` write it",
+            ),
+            AttachError::Io { .. } => {
                 Self::new(ExitCode::NoVerdict, &error).hint("check that the folder exists, can be read and written, and has space")
             }
             AttachError::AlreadySigned { .. } => Self::new(ExitCode::NoVerdict, &error)
@@ -180,6 +183,7 @@ pub(crate) fn key_failure(error: &SigningKeyError) -> Failure {
         ),
         SigningKeyError::Public { .. } => failure.hint("name the .pub file that `symbol-bundle key generate` wrote"),
         SigningKeyError::Exists { .. } => failure.hint("name another file, or move the old key away yourself"),
+        SigningKeyError::Io { doing: "create", .. } => failure.hint("check that the folder exists, can be written and has space"),
         SigningKeyError::Io { .. } => failure.hint("make a key with: symbol-bundle key generate -o K"),
         _ => failure,
     }

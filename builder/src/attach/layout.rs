@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, AtFlags, FlockOperation, flock};
 use sealtrace_bundle::{BuilderIdentity, SymbolBundlePredicate, symbol_bundle_statement};
 use sealtrace_digest::{BlobDigest, FileSha256};
 use sealtrace_envelope::{MAX_BUNDLE_BYTES, SigstoreBundle};
@@ -56,6 +57,15 @@ impl<'a> Subject<'a> {
         })
     }
 
+    /// That something can be attached, asked before trust folder or log are touched: nothing is to be half done.
+    ///
+    /// # Errors
+    /// [`AttachError::Io`] naming the folder that cannot be written.
+    pub(crate) fn check_writable(&self) -> Result<(), AttachError> {
+        let root = self.layout.path();
+        [root.to_owned(), root.join("blobs/sha256")].iter().try_for_each(|folder| writable(folder))
+    }
+
     /// The attached signatures, parsed.
     pub(crate) fn signatures(&self) -> Result<Vec<SigstoreBundle>, AttachError> {
         let read = |digest: &BlobDigest| {
@@ -100,6 +110,13 @@ impl<'a> Subject<'a> {
     fn listed(&self) -> Result<BTreeSet<BlobDigest>, AttachError> {
         Ok(self.layout.graph()?.reachable().keys().copied().collect())
     }
+}
+
+/// That names can be made in a folder.
+pub(super) fn writable(folder: &Path) -> Result<(), AttachError> {
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    rustix::fs::accessat(rustix::fs::CWD, folder, access, AtFlags::EACCESS)
+        .map_err(|error| AttachError::io("write to", folder, error.into()))
 }
 
 fn lock(layout: &LayoutDir) -> Result<File, AttachError> {

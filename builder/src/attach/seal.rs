@@ -72,6 +72,7 @@ pub(crate) fn sign_layout(
     if open_signature(&bundle, &trust, &mut checks).is_none() {
         return Err(AttachError::failed_checks("the new signature", checks));
     }
+    subject.check_writable()?;
     folder.extend(&trust)?;
     subject.attach(&bundle, None)?;
     signed.logged = false;
@@ -89,20 +90,24 @@ pub(crate) fn log_layout(layout: &LayoutDir, log: &Path, log_key: Option<&Path>,
     };
     let trust = folder.read_existing()?;
     let signer = verified_signer(signature, &subject, &trust)?;
+    subject.check_writable()?;
     let mut log = SiteLog::open(log, log_key)?;
     let log_id = log.reader().log().key_id();
     if let Some(entry) = signature.entries.iter().find(|entry| entry.log_key_id != log_id) {
         return Err(AttachError::AlreadyLogged { log: KeyId::from_bytes(entry.log_key_id).hex() });
     }
+    let mut additions = Trust::default();
+    let wrong = |source| AttachError::Trust { path: folder.path().to_owned(), source };
+    additions.add_log(TrustedLog::new(log.reader().log().clone())).map_err(wrong)?;
+    let mut complete = trust.clone();
+    complete.merge(&additions).map_err(wrong)?;
+    if complete != trust {
+        folder.check_writable()?;
+    }
     let (logged, appended) = log_envelope(&signature.envelope, &signer, &mut log)?;
     let bytes = logged.encode()?;
     let fragment =
         log.reader().fragment(&appended.checkpoint, &[appended.index])?.encode().map_err(sealtrace_site_log::SiteLogError::from)?;
-    let mut additions = Trust::default();
-    let wrong = |source| AttachError::Trust { path: folder.path().to_owned(), source };
-    additions.add_log(TrustedLog::new(log.reader().log().clone())).map_err(wrong)?;
-    let mut complete = trust;
-    complete.merge(&additions).map_err(wrong)?;
     let input =
         SymbolBundleInput { manifest: &subject.manifest, signature: Some(&bytes), fragment: Some(&fragment), index: &subject.index };
     let (verdict, verified) = verify_symbol_bundle(&input, &complete);

@@ -10,6 +10,7 @@ use sealtrace_store::{StoreError, read_trust_folder};
 use sealtrace_trust::Trust;
 
 use super::error::AttachError;
+use super::layout::writable;
 
 /// A trust folder on disk.
 #[derive(Debug, Clone)]
@@ -58,8 +59,18 @@ impl TrustFolder {
         if trust.is_empty() { Err(AttachError::NoTrust { path: self.path.clone() }) } else { Ok(trust) }
     }
 
+    /// That a folder that exists can be extended.
+    ///
+    /// # Errors
+    /// [`AttachError::Io`] naming the folder that cannot be written.
+    pub(crate) fn check_writable(&self) -> Result<(), AttachError> {
+        [self.path.clone(), self.path.join("keys")].iter().try_for_each(|folder| writable(folder))
+    }
+
     /// Adds what `more` trusts. Keys are written before the file that names the logs, so that the folder is whole at any moment.
     pub(crate) fn extend(&self, more: &Trust) -> Result<Trust, AttachError> {
+        // A folder that is none of ours gets nothing, not even an empty folder.
+        self.read_for_extension()?;
         fs::create_dir_all(self.path.join("keys")).map_err(|error| AttachError::io("create", &self.path, error))?;
         let folder = File::open(&self.path).map_err(|error| AttachError::io("open", &self.path, error))?;
         flock(&folder, FlockOperation::LockExclusive).map_err(|error| AttachError::io("lock", &self.path, error.into()))?;

@@ -22,6 +22,14 @@ pub(crate) enum CollectError {
     /// A file cannot be read as a whole.
     #[error(transparent)]
     Read(#[from] StoreError),
+    /// A folder with debug files cannot be read.
+    #[error("cannot read the debug folder {}: {source}", escape(&path.display().to_string()))]
+    DebugDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The tree is no folder.
     #[error("{} is not a folder", escape(&path.display().to_string()))]
     NotAFolder {
@@ -77,6 +85,10 @@ impl From<CollectError> for Failure {
             CollectError::Io { .. } | CollectError::Read(_) => {
                 (ExitCode::NoVerdict, "a file that cannot be read would be missing from the bundle: check the path and the permissions")
             }
+            CollectError::DebugDir { .. } => (
+                ExitCode::NoVerdict,
+                "names and lines would be missing from the bundle: name a folder with debug files, or leave --debug-dir out",
+            ),
             CollectError::NotAFolder { .. } => (ExitCode::NoVerdict, "name the folder that the release was installed into"),
             CollectError::NotUtf8 { .. } => (ExitCode::NoVerdict, "rename the file: paths in the symbol index are UTF-8"),
             CollectError::Empty { .. } => {

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Outcome, OutputArgs, escape, print, print_json};
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, print_json};
 use sealtrace_signer::{SigningKey, SigningKeyError, create_public_key_file};
 
 use crate::attach::key_failure;
@@ -41,6 +41,13 @@ impl KeyArgs {
 /// Runs the command.
 pub(crate) fn run(args: &KeyArgs) -> Outcome {
     let KeyCommand::Generate(args) = &args.command;
+    if names_a_folder(&args.output) {
+        return Err(Failure::new(
+            ExitCode::NoVerdict,
+            format_args!("{} names a folder, not a key", escape(&args.output.display().to_string())),
+        )
+        .hint("name the key without its ending: symbol-bundle key generate -o FOLDER/release"));
+    }
     let (private, public) = (with_ending(&args.output, ".key"), with_ending(&args.output, ".pub"));
     let key = create(&private, &public).map_err(|error| key_failure(&error))?;
     if args.report.json {
@@ -64,6 +71,12 @@ fn create(private: &Path, public: &Path) -> Result<SigningKey, SigningKeyError> 
         drop(std::fs::remove_file(private));
     })?;
     Ok(key)
+}
+
+/// `a/`, `.`, `a/..`: with an ending these would be hidden files.
+fn names_a_folder(path: &Path) -> bool {
+    let last = path.as_os_str().as_encoded_bytes().rsplit(|byte| *byte == b'/').next();
+    matches!(last, None | Some(b"" | b"." | b".."))
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

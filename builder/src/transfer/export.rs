@@ -8,13 +8,16 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, OFlags};
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::archive::{END, padding, write_header};
+use sealtrace_layout::archive::{END, padding, write_folder_header, write_header};
 use sealtrace_layout::{EntryName, LayoutGraph, OCI_LAYOUT};
 use sealtrace_store::LayoutBlobs;
 
 use super::dir::DeviceError;
 use super::error::ExportError;
 
+/// The folders of the blobs. We need no entries for them, but a tool that unpacks and has to make a folder itself may want to give it to
+/// root: skopeo 1.9, run by an ordinary user, ends there.
+const FOLDERS: [&str; 2] = ["blobs/", "blobs/sha256/"];
 const PIECE: usize = 1 << 20;
 
 /// What to do with an archive that is already there.
@@ -59,6 +62,9 @@ pub(crate) fn export(
     let mut writer = Writer { out: &mut partial.file, path: &partial.path, hasher: BlobDigest::hasher(), bytes: 0 };
     writer.file(&EntryName::OciLayout, OCI_LAYOUT)?;
     writer.file(&EntryName::Index, &graph.top().encode().map_err(ExportError::Encode)?)?;
+    for folder in FOLDERS {
+        writer.put(&write_folder_header(folder)?)?;
+    }
     let total = graph.reachable().values().fold(0_u64, |sum, size| sum.saturating_add(*size));
     let mut done = 0_u64;
     for digest in in_order(&graph) {

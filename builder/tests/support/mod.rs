@@ -41,13 +41,6 @@ pub(crate) fn fixtures(dir: &Path) -> PathBuf {
     out
 }
 
-/// Says that a test cannot run here; fails when it must.
-pub(crate) fn skipped(capability: &str, why: &str) {
-    let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == capability), "{capability} is required: {why}");
-    eprintln!("SKIPPED: {capability} ({why})");
-}
-
 /// Every file and link below a folder, sorted, relative.
 pub(crate) fn files(root: &Path) -> Vec<String> {
     let mut todo = vec![root.to_owned()];

@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
-    clippy::print_stderr,
     clippy::indexing_slicing,
     reason = "test code outside #[test] functions"
 )]
@@ -15,15 +14,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use sealtrace_skip::skip;
 use sealtrace_trace::{CallFact, Capture, Sample};
 use sealtrace_unwind::{CallSite, Limits, Place, Placement, ReadFault, SourcedRow, Target, UnwindSource, Walk, WhyNot, Word, walk};
-
-/// Says that something was not tested; fails when `SEALTRACE_REQUIRE` names the capability.
-pub(crate) fn skip(capability: &str, what: &str, why: &str) {
-    let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name.trim() == capability), "{capability} is required: {what}: {why}");
-    eprintln!("SKIPPED: {what} ({why})");
-}
 
 /// A process whose parent is `pid`.
 pub(crate) fn child_of(pid: u32) -> Option<u32> {
@@ -121,7 +114,7 @@ pub(crate) fn capture_pid(pid: u32, arguments: &[&str], file: &Path) -> Option<(
     let output = trace_capture().args(["--pid", &pid.to_string(), "-o"]).arg(file).args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.code() == Some(2) && stderr.contains("ptrace_scope") {
-        skip("ptrace-pid", "capture of a running process", &stderr.replace('\n', " "));
+        skip("ptrace-pid", &stderr.replace('\n', " "));
         return None;
     }
     assert_eq!(output.status.code(), Some(0), "{stderr}");

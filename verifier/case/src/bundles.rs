@@ -5,8 +5,9 @@ use std::path::Path;
 use sealtrace_bundle::{OpenBundleError, OpenedBundle, open_symbol_bundle};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_digest::BlobDigest;
+use sealtrace_layout::graph::{GraphFault, fault_of_blob};
 use sealtrace_layout::{Blobs, LayoutGraph};
-use sealtrace_store::{StoreError, read_trust_folder};
+use sealtrace_store::{Store, StoreError, read_trust_folder};
 use sealtrace_trust::Trust;
 
 /// Blobs and manifests to verify bundles from.
@@ -33,11 +34,36 @@ impl Bundles<'_> {
     pub fn open(&self, digest: &BlobDigest) -> Result<OpenedBundle, Failure> {
         open_symbol_bundle(self.blobs, self.graph, digest, self.trust).map_err(|error| {
             let exit = match &error {
-                OpenBundleError::Graph(_) => ExitCode::Malformed,
+                OpenBundleError::Graph(error) => exit_of(error.fault()),
+                OpenBundleError::Blob(error) => exit_of(fault_of_blob(error)),
                 _ => ExitCode::NoVerdict,
             };
             Failure::from_error(exit, &format!("symbol bundle {digest}"), &error).hint("import it again: symbol-bundle import ARCHIVE")
         })
+    }
+}
+
+/// Opens every manifest of a store; `None` when it holds no bundle yet.
+///
+/// # Errors
+/// A [`Failure`]: a changed blob is rejected, a missing one leaves no verdict.
+pub fn store_graph(store: &Store) -> Result<Option<LayoutGraph>, Failure> {
+    store.graph().map_err(|error| {
+        let exit = match &error {
+            StoreError::Graph(error) => exit_of(error.fault()),
+            StoreError::Blob(error) => exit_of(fault_of_blob(error)),
+            _ => ExitCode::NoVerdict,
+        };
+        Failure::from_error(exit, "store", &error)
+            .hint("the store was damaged or changed: import the archive again, symbol-bundle import ARCHIVE")
+    })
+}
+
+fn exit_of(fault: GraphFault) -> ExitCode {
+    match fault {
+        GraphFault::Integrity => ExitCode::Rejected,
+        GraphFault::Missing | GraphFault::Device => ExitCode::NoVerdict,
+        GraphFault::Malformed | GraphFault::Limit => ExitCode::Malformed,
     }
 }
 
@@ -55,7 +81,10 @@ pub fn trust_folder(path: &Path) -> Result<Trust, Failure> {
         Ok(files) if files.is_empty() => return Err(none()),
         Ok(files) => files,
         Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Err(none()),
-        Err(error) => return Err(Failure::from_error(ExitCode::NoVerdict, "trust folder", &error)),
+        Err(error) => {
+            return Err(Failure::from_error(ExitCode::NoVerdict, "trust folder", &error)
+                .hint("name the folder that came apart from the archive, with trusted_root.json and keys/ in it: --trust FOLDER"));
+        }
     };
     Trust::parse(&files).map_err(|error| {
         Failure::from_error(ExitCode::Malformed, &format!("trust folder {}", path.display()), &error)

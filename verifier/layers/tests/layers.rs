@@ -36,6 +36,7 @@ const RANKS: &[(&str, u32)] = &[
     ("btf-archive", 10),
     ("trace-capture", 11),
     ("sealtrace-layers", 12),
+    ("sealtrace-skip", 0),
     ("sealtrace-acceptance", 12),
 ];
 /// Crates that only work on bytes: none of them may depend on a device crate.

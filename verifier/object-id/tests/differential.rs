@@ -6,17 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sealtrace_object_id::{IdentityError, identify};
+use sealtrace_skip::skip;
 
 /// How many libraries are wanted.
 const WANTED: usize = 200;
 /// How many are read at most.
 const MOST: usize = 400;
-
-fn skipped(capability: &str, why: &str) {
-    let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == capability), "{capability} is required: {why}");
-    eprintln!("SKIPPED: {capability} ({why})");
-}
 
 /// ELF libraries of the system, in order of path.
 fn libraries() -> Vec<PathBuf> {
@@ -61,11 +56,11 @@ fn goblin(bytes: &[u8]) -> Option<String> {
 fn ids_of_the_systems_libraries_equal_those_of_readelf_and_of_a_second_parser() {
     let libraries = libraries();
     if libraries.len() < WANTED {
-        skipped("system-libraries", &format!("{} ELF libraries here, {WANTED} wanted", libraries.len()));
+        skip("system-libraries", &format!("{} ELF libraries here, {WANTED} wanted", libraries.len()));
     }
     let readelf_works = libraries.first().is_some_and(|first| readelf(first).is_some());
     if !readelf_works {
-        skipped("readelf", "not installed, or no library to read");
+        skip("readelf", "not installed, or no library to read");
     }
     let mut with_id = 0;
     for path in &libraries {

@@ -1,11 +1,12 @@
 //! Identification of ELF files: minimal ones built by hand in each class and byte order, and a real one made by gcc.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::print_stderr, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test helpers")]
 #![expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "tests read what a compiler made")]
 
 use std::path::Path;
 use std::process::Command;
 
 use sealtrace_object_id::{IdentityError, ObjectKind, identify};
+use sealtrace_skip::skip;
 
 /// Class and byte order.
 #[derive(Debug, Clone, Copy)]
@@ -184,19 +185,13 @@ fn run(program: &str, arguments: &[&str], dir: &Path) -> bool {
     Command::new(program).args(arguments).current_dir(dir).output().is_ok_and(|output| output.status.success())
 }
 
-fn skipped(capability: &str, why: &str) {
-    let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == capability), "{capability} is required: {why}");
-    eprintln!("SKIPPED: {capability} ({why})");
-}
-
 #[test]
 fn a_real_program_is_identified_stripped_and_split_and_survives_flips_and_cuts() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("a.c"), "int answer(void) { return 42; } int main(void) { return answer() - 42; }\n").unwrap();
     let id = "0x0123456789ab";
     if !run("gcc", &["-g", "-O1", &format!("-Wl,--build-id={id}"), "-o", "a", "a.c"], dir.path()) {
-        skipped("gcc", "cannot compile a small program");
+        skip("gcc", "cannot compile a small program");
         return;
     }
     assert!(run("objcopy", &["--only-keep-debug", "a", "a.debug"], dir.path()));

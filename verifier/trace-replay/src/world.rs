@@ -1,7 +1,7 @@
 //! What a replay needs from the world: trust, the trace, its capture, the symbol bundles it names.
 
 use sealtrace_bundle::VerifiedBundle;
-use sealtrace_case::{Bundles, OpenTrace, Signature, check_witness, find_capture, open_trace, trust_folder};
+use sealtrace_case::{Bundles, OpenTrace, Signature, check_witness, find_capture, open_trace, store_graph, trust_folder};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_digest::BlobDigest;
 use sealtrace_envelope::MAX_BUNDLE_BYTES;
@@ -104,7 +104,7 @@ fn open_bundles(
     let digests = &trace.witness.symbolization.bundles;
     let Some(first) = digests.first() else { return Ok(Vec::new()) };
     let (store, trust) = (store?, trust?);
-    let graph = store.graph().map_err(|error| Failure::from_error(ExitCode::NoVerdict, "store", &error))?;
+    let graph = store_graph(&store)?;
     let graph = graph.ok_or_else(|| missing(first))?;
     let world = Bundles { blobs: store.oci(), graph: &graph, trust: &trust };
     let mut bundles = Vec::with_capacity(digests.len());

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use sealtrace_bundle::VerifiedBundle;
-use sealtrace_case::{Bundles, capture_beside, trust_folder};
-use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_atomic};
+use sealtrace_case::{Bundles, capture_beside, store_graph, trust_folder};
+use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_all, write_atomic};
 use sealtrace_digest::{CaptureSha256, FileSha256};
 use sealtrace_envelope::{MAX_STATEMENT_BYTES, PAYLOAD_TYPE_IN_TOTO, pae_digest};
 use sealtrace_resolve::{ResolverIdentity, SourceBundle, Sources, WitnessInput, capture_event, derive, statement};
@@ -67,8 +67,7 @@ fn open_bundle(name: &str, store: &Store, trust: &Trust) -> Result<VerifiedBundl
             .hint("list what the store holds: trace-verify bundles; import what is missing: symbol-bundle import ARCHIVE")
     };
     let stored = store.find_bundle(name).map_err(|error| from_store(&error))?;
-    let graph = store.graph().map_err(|error| from_store(&error))?;
-    let graph = graph.ok_or_else(|| Failure::new(ExitCode::NoVerdict, "the store holds no bundle"))?;
+    let graph = store_graph(store)?.ok_or_else(|| Failure::new(ExitCode::NoVerdict, "the store holds no bundle"))?;
     let opened = Bundles { blobs: store.oci(), graph: &graph, trust }.open(&stored.digest)?;
     opened.verified.ok_or_else(|| {
         let check = opened.verdict.decisive();
@@ -122,9 +121,15 @@ fn sign(payload: &[u8], key: &Path, log: &Path, log_key: Option<&Path>) -> Resul
         .map_err(|error| Failure::from_error(ExitCode::NoVerdict, "signing and logging", &error))
 }
 
+/// Capture, event and trace, all or none; then the store's copy of the capture.
 fn write(cli: &Cli, store: &Store, capture: &[u8], resolved: &Resolved, trace: &[u8]) -> Result<(), Failure> {
     let overwrite = if cli.force { Overwrite::Replace } else { Overwrite::Refuse };
-    write_atomic(&capture_beside(&cli.output_file), capture, overwrite)?;
+    let beside = capture_beside(&cli.output_file);
+    let event = event_line(cli, resolved)?;
+    let mut files: Vec<(&Path, &[u8])> = vec![(&beside, capture)];
+    files.extend(cli.events.iter().map(|path| (path.as_path(), event.as_bytes())));
+    files.push((&cli.output_file, trace));
+    write_all(&files, overwrite)?;
     let kept = store.captures().join("sha256");
     let stored = std::fs::create_dir_all(&kept)
         .map_err(|error| Failure::io("create", &kept, &error))
@@ -132,14 +137,15 @@ fn write(cli: &Cli, store: &Store, capture: &[u8], resolved: &Resolved, trace: &
     if stored.is_err() {
         note("trace-resolve: the store cannot be written; the capture is kept beside the trace only");
     }
-    if let Some(events) = &cli.events {
-        let dsse = cli.key.is_some().then(|| format!("dsse:{}", pae_digest(PAYLOAD_TYPE_IN_TOTO, &resolved.payload)));
-        let event = capture_event(&resolved.witness, &resolved.main, dsse);
-        let line = serde_json::to_string(&event)
-            .map_err(|error| Failure::new(ExitCode::NoVerdict, format_args!("event cannot be encoded: {error}")))?;
-        write_atomic(events, format!("{line}\n").as_bytes(), overwrite)?;
-    }
-    write_atomic(&cli.output_file, trace, overwrite)
+    Ok(())
+}
+
+fn event_line(cli: &Cli, resolved: &Resolved) -> Result<String, Failure> {
+    let dsse = cli.key.is_some().then(|| format!("dsse:{}", pae_digest(PAYLOAD_TYPE_IN_TOTO, &resolved.payload)));
+    let event = capture_event(&resolved.witness, &resolved.main, dsse);
+    let line = serde_json::to_string(&event)
+        .map_err(|error| Failure::new(ExitCode::NoVerdict, format_args!("event cannot be encoded: {error}")))?;
+    Ok(format!("{line}\n"))
 }
 
 fn report(cli: &Cli, witness: &MicroWitness, signed: bool) {

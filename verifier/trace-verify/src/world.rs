@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sealtrace_case::trust_folder;
+use sealtrace_case::{store_graph, trust_folder};
 use sealtrace_console::{ExitCode, Failure, StoreArgs};
 use sealtrace_layout::{ImageIndex, LayoutGraph};
 use sealtrace_store::Store;
@@ -31,8 +31,7 @@ impl World {
     pub(crate) fn open(args: &WorldArgs) -> Result<Self, Failure> {
         let store = open_store(&args.store)?;
         let trust = trust_folder(args.trust.as_deref().unwrap_or(&store.trust_path()))?;
-        let graph = store.graph().map_err(|error| Failure::from_error(ExitCode::NoVerdict, "store", &error))?;
-        let graph = match graph {
+        let graph = match store_graph(&store)? {
             Some(graph) => graph,
             None => empty_graph(&store)?,
         };

@@ -9,17 +9,11 @@ mod units;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sealtrace_skip::skip;
 use sealtrace_symbols::{Location, SymbolTable};
 use sealtrace_unwind::ModuleRelAddr;
 
 use super::{SymbolizeLimits, Symbolized, symbol_table};
-
-/// Whether a test may go on without something: prints `SKIPPED`, or fails where `SEALTRACE_REQUIRE` names the capability.
-fn skip(capability: &str, what: &str, why: &str) {
-    let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name.trim() == capability), "{what}: {why}, but SEALTRACE_REQUIRE names {capability}");
-    eprintln!("SKIPPED: {what} ({why})");
-}
 
 /// Whether a tool can be started.
 fn is_there(tool: &str) -> bool {
@@ -29,7 +23,7 @@ fn is_there(tool: &str) -> bool {
 /// Runs a tool in a folder; false and `SKIPPED` where it is missing.
 fn run(folder: &Path, tool: &str, arguments: &[&str]) -> bool {
     if !is_there(tool) {
-        skip(tool, &format!("{tool} {}", arguments.join(" ")), "not installed");
+        skip(tool, "the program is not installed");
         return false;
     }
     let output = Command::new(tool).args(arguments).current_dir(folder).output().unwrap();

@@ -101,7 +101,7 @@ pub(super) fn addr2line(module: &Module, addresses: &[u64]) -> Vec<Vec<Told>> {
 /// Asks `llvm-symbolizer`; `None` where it is not installed, or too old for the file's compression.
 pub(super) fn llvm(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
     if !is_there("llvm-symbolizer") {
-        skip("llvm-symbolizer", "comparison with llvm-symbolizer", "not installed");
+        skip("llvm-symbolizer", "not installed");
         return None;
     }
     let mut child = Command::new("llvm-symbolizer")
@@ -118,7 +118,7 @@ pub(super) fn llvm(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
     let output = child.wait_with_output().unwrap();
     writer.join().unwrap();
     if String::from_utf8_lossy(&output.stderr).contains("unsupported compression") {
-        skip("llvm-symbolizer-zstd", "comparison with llvm-symbolizer", "too old for zstd sections");
+        skip("llvm-symbolizer-zstd", "too old for zstd sections");
         return None;
     }
     let text = String::from_utf8(output.stdout).unwrap();

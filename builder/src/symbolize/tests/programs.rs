@@ -191,7 +191,7 @@ fn compressed_sections_give_the_same_table() {
                 .output()
                 .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains(compression));
         if !supported {
-            super::skip(compression, &mode, "the linker does not know it");
+            super::skip(compression, "the linker does not know it");
             continue;
         }
         let Some(program) = program(folder.path(), &["-g", "-O2"], &[&format!("-Wl,--compress-debug-sections={compression}")]) else {
@@ -363,7 +363,7 @@ fn names_that_dwz_moved_to_another_file_are_left_out_and_the_rest_stays() {
     std::fs::copy(path.join("program"), path.join("twin")).unwrap();
     let dwz = std::process::Command::new("dwz").args(["-m", "common.debug", "program", "twin"]).current_dir(path).output();
     if dwz.is_err() || !path.join("common.debug").exists() {
-        return super::skip("dwz", "names in a file of dwz", "not installed, or it found nothing to move");
+        return super::skip("dwz", "not installed, or it found nothing to move");
     }
     let moved = Module::open(&path.join("program"), None);
     for address in whole.code() {

@@ -11,14 +11,14 @@ const LIBC: &str = "/lib/x86_64-linux-gnu/libc.so.6";
 
 fn libc_and_debug_file() -> Option<(PathBuf, PathBuf)> {
     let Ok(bytes) = std::fs::read(LIBC) else {
-        skip("libc6-dbg", "the C library", "not at its usual place");
+        skip("libc6-dbg", "the C library is not at its usual place");
         return None;
     };
     let file = object::File::parse(&*bytes).unwrap();
     let id: Vec<String> = file.build_id().unwrap().unwrap().iter().map(|byte| format!("{byte:02x}")).collect();
     let debug = Path::new("/usr/lib/debug/.build-id").join(&id[0]).join(format!("{}.debug", id[1..].concat()));
     if !debug.exists() {
-        skip("libc6-dbg", "the C library", "its debug file is not installed");
+        skip("libc6-dbg", "the C library: its debug file is not installed");
         return None;
     }
     Some((PathBuf::from(LIBC), debug))

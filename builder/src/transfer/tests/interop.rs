@@ -7,20 +7,10 @@ use sealtrace_layout::LayoutGraph;
 use sealtrace_store::LayoutBlobs;
 
 use super::fixture::{Flaw, Silent, sealed, tree};
+use sealtrace_skip::has;
+
 use crate::transfer::export::{Existing, export};
 use crate::transfer::import::import;
-
-/// Whether a tool is there; when it is not, says so, and fails if the gate counts on it.
-#[expect(clippy::print_stderr, reason = "a skipped test is announced where people see it")]
-fn has(tool: &str) -> bool {
-    let found = Command::new(tool).arg("--version").output().is_ok_and(|output| output.status.success());
-    if !found {
-        let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
-        assert!(!required.split(',').any(|name| name == tool), "{tool} is required and not there");
-        eprintln!("SKIPPED: archives carried by {tool} ({tool} is not installed)");
-    }
-    found
-}
 
 fn run(tool: &str, arguments: &[&str]) {
     let output = Command::new(tool).args(arguments).output().unwrap();

@@ -78,6 +78,7 @@ fn a_target_that_may_not_be_written_to_gives_one_error_and_nothing_is_half_writt
         ("sealed/log", "ro/log"),
         ("trusting", "ro/store"),
         ("sealed/trust", "ro/trust"),
+        ("signed-trust", "ro/signed-trust"),
     ] {
         copy(&path(from), &path(to));
     }
@@ -98,6 +99,7 @@ fn a_target_that_may_not_be_written_to_gives_one_error_and_nothing_is_half_writt
         ("sign unsigned --key other.key --trust ro/trust", "ro/trust"),
         ("log append signed --log ro/log", "ro/log"),
         ("log append ro/signed --log sealed/log --trust signed-trust", "ro/signed"),
+        ("log append signed --log other-log --trust ro/signed-trust", "ro/signed-trust"),
         ("export sealed/layout --to ro/out.tar", "ro/out.tar"),
         ("import sealed/demo-1.0.tar --store ro/store", "ro/store"),
         ("trust add sealed/trust --store ro/new", "ro/new"),

@@ -6,7 +6,7 @@ use std::process::Command;
 use sealtrace_acceptance::{succeed, tool};
 use tempfile::TempDir;
 
-use crate::fixture::{Tree, compile, copy, fifo, import, json, promptly, seal, small_release, tree};
+use crate::fixture::{compile, copy, fifo, import, json, promptly, seal, small_release, tree};
 
 /// A wrong command line (words apart by blanks, `''` for an empty one), its exit code, and what its error must name.
 pub(crate) type Case = (&'static str, i32, &'static str);
@@ -99,18 +99,18 @@ impl Scene {
 
     /// Each command fails as it should, and the folder is as it was. All that is wrong is reported at once.
     pub(crate) fn refuses_all(&self, tool: &str, cases: &[Case]) {
-        let before = tree(self.folder.path());
-        let wrong: Vec<String> = cases.iter().flat_map(|case| self.refusal(tool, *case, &before)).collect();
+        let wrong: Vec<String> = cases.iter().filter_map(|case| self.refusal(tool, *case)).collect();
         assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     }
 
     /// What is wrong with how a command fails.
-    fn refusal(&self, tool: &str, (line, code, says): Case, before: &Tree) -> Option<String> {
+    fn refusal(&self, tool: &str, (line, code, says): Case) -> Option<String> {
+        let before = tree(self.folder.path());
         let output = promptly(&mut self.command(tool, line));
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let errors = said.lines().filter(|line| line.starts_with(&format!("{tool}: ")) || line.starts_with("error: ")).count();
         let found = output.status.code();
-        let changed = tree(self.folder.path()) != *before;
+        let after = tree(self.folder.path());
         let problem = match () {
             () if found != Some(code) => format!("exit {found:?}, expected {code}"),
             () if errors != 1 => format!("{errors} errors"),
@@ -118,8 +118,7 @@ impl Scene {
             () if !said.contains("  next: ") && !said.contains("--help") => "says no next step".to_owned(),
             () if said.contains("panicked") => "panicked".to_owned(),
             () if !output.stdout.is_empty() => "wrote to stdout".to_owned(),
-            () if changed => {
-                let after = tree(self.folder.path());
+            () if after != before => {
                 let differ: Vec<_> = after.keys().chain(before.keys()).filter(|path| after.get(*path) != before.get(*path)).collect();
                 format!("changed {differ:?}")
             }

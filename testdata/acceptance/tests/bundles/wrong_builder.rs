@@ -123,7 +123,7 @@ const SIGN: &[Case] = &[
     ("sign unsigned --key open.key", 2, "mode 0644"),
     ("sign unsigned --key other.key --trust file", 2, "file"),
     ("sign unsigned --key other.key --trust /proc/trust", 2, "/proc/trust"),
-    ("sign unsigned --key other.key --trust folder", 2, "folder"),
+    ("sign unsigned --key other.key --trust folder", 3, "folder"),
     ("sign unsigned --key other.key --trust damaged-trust", 3, "damaged-trust"),
 ];
 
@@ -159,7 +159,7 @@ const LOG: &[Case] = &[
     ("log append signed --log sealed/log --trust missing", 2, "missing"),
     ("log append signed --log sealed/log --trust empty", 2, "empty"),
     ("log append signed --log sealed/log --trust file", 2, "file"),
-    ("log append signed --log sealed/log --trust folder", 2, "folder"),
+    ("log append signed --log sealed/log --trust folder", 3, "folder"),
     ("log append signed --log sealed/log --log-key other.key", 2, "--log-key"),
     ("log append signed --log sealed/log --log-key missing", 2, "missing"),
     ("log append sealed/layout --log other-log --trust sealed/trust", 2, "already logged"),

@@ -1,6 +1,7 @@
 //! Nothing of a process's memory and no address of it leaves it: not in a capture, not in anything made from one, not on a stream.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use sealtrace_acceptance::process::{LiveMaps, Running, child_of};
@@ -12,6 +13,8 @@ use crate::site;
 const SECRET: u64 = 0x5ec2_e7a1_1ce0_d00d;
 /// Shorter hexadecimal numbers occur in digests by chance.
 const MIN_HEX_DIGITS: usize = 6;
+/// An address with fewer digits is mostly zero bytes, which occur everywhere.
+const MIN_HEX_DIGITS_AS_BYTES: usize = 9;
 
 /// The secret as a careless tool might spell it.
 fn spellings() -> Vec<Vec<u8>> {
@@ -47,10 +50,13 @@ impl Seen {
         }
     }
 
+    /// Panics when a text, in either case, or a number's bytes stand anywhere.
     fn assert_without(&self, needle: &[u8]) {
+        let needle = needle.to_ascii_lowercase();
         for (place, bytes) in &self.0 {
-            let found = bytes.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle));
-            assert!(!found, "{place} holds {:?}", String::from_utf8_lossy(needle));
+            let found = bytes.iter().enumerate().filter(|(_, byte)| byte.eq_ignore_ascii_case(&needle[0]));
+            let mut found = found.filter_map(|(at, _)| bytes.get(at..at + needle.len()));
+            assert!(!found.any(|found| found.eq_ignore_ascii_case(&needle)), "{place} holds {:?}", String::from_utf8_lossy(&needle));
         }
     }
 }
@@ -69,7 +75,6 @@ fn capture(capture: &Path, seen: &mut Seen) -> LiveMaps {
 
 /// Resolves, verifies, replays, packs, audits and explains a capture in `folder`.
 fn all_stations(folder: &Path, seen: &mut Seen) {
-    let file = |name: &str| -> PathBuf { folder.join(name) };
     let tool = |name: &str, arguments: &[&str]| {
         let mut command = site().tool(name);
         command.current_dir(folder).args(arguments);
@@ -92,7 +97,9 @@ fn all_stations(folder: &Path, seen: &mut Seen) {
         seen.run(&mut tool("trace-verify", &["explain", "trace.sigstore.json", "--frame", frame, "--materials", materials]));
         seen.run(&mut tool("trace-verify", &["explain", "trace.sigstore.json", "--frame", frame, "--json"]));
     }
-    assert!(file("card.html").is_file() && file("materials-5/table.bin").is_file() && file("events.jsonl").is_file());
+    for written in ["card.html", "materials-5/table.bin", "events.jsonl", "replay.xml"] {
+        assert!(folder.join(written).is_file(), "{written}");
+    }
 }
 
 #[test]
@@ -107,12 +114,14 @@ fn no_secret_and_no_live_address_appears_in_any_output_of_any_station() {
     for spelling in spellings() {
         seen.assert_without(&spelling);
     }
-    for address in maps.addresses() {
+    for address in maps.addresses().into_iter().collect::<BTreeSet<_>>() {
         let hex = format!("{address:x}");
         if hex.len() >= MIN_HEX_DIGITS {
             seen.assert_without(hex.as_bytes());
         }
-        seen.assert_without(&address.to_le_bytes());
+        if hex.len() >= MIN_HEX_DIGITS_AS_BYTES {
+            seen.assert_without(&address.to_le_bytes());
+        }
     }
 }
 

@@ -59,6 +59,19 @@ pub fn write_header(name: &str, size: u64) -> Result<[u8; BLOCK], ArchiveError> 
     Ok(header)
 }
 
+/// The header of a folder: that of an empty file with mode 0755 and type `5`. The name ends in `/`.
+///
+/// # Errors
+/// As [`write_header`].
+pub fn write_folder_header(name: &str) -> Result<[u8; BLOCK], ArchiveError> {
+    let mut header = write_header(name, 0)?;
+    put(&mut header, MODE, b"0000755");
+    put(&mut header, TYPE, b"5");
+    let sum = checksum_field(&header);
+    put(&mut header, CHECKSUM, &sum);
+    Ok(header)
+}
+
 /// `(prefix, name)` of a path, or `None` when no header can hold it.
 fn split(path: &str) -> Option<(&str, &str)> {
     if path.is_empty() || path.contains('\0') {

@@ -10,7 +10,7 @@ mod reader;
 
 pub use error::{ArchiveError, ArchiveFault, EntryType, Part};
 pub use files::{FileLimits, read_files, write_archive, write_files};
-pub use header::{BLOCK, END, MAX_ENTRY_BYTES, padding, write_header};
+pub use header::{BLOCK, END, MAX_ENTRY_BYTES, padding, write_folder_header, write_header};
 pub use reader::{ArchiveReader, Entry, EntryName, MAX_ENTRIES, MAX_TAIL_BYTES, ReadAt};
 
 #[cfg(test)]

@@ -5,18 +5,11 @@ use std::process::{Command, Output};
 
 use sealtrace_envelope::{PAYLOAD_TYPE_IN_TOTO, SigstoreBundle, Statement, pae};
 use sealtrace_signer::SigningKey;
+use sealtrace_skip::skip;
 use sealtrace_trust::{TrustedLog, trusted_root_json};
 
 use super::{body, origin};
 use crate::{SiteLog, sign_and_log};
-
-/// Says that a test cannot run; fails when the capability is required.
-#[expect(clippy::print_stdout, reason = "a skip is said where test output is read")]
-fn skip(capability: &str, why: &str) {
-    println!("SKIPPED: {capability} ({why})");
-    let required = std::env::var("SEALTRACE_REQUIRE").unwrap_or_default();
-    assert!(!required.split(',').any(|name| name == capability), "{capability} is required: {why}");
-}
 
 type Change = fn(&mut SigstoreBundle);
 

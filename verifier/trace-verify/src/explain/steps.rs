@@ -163,7 +163,10 @@ fn row_values(step: Step, sourced: &SourcedRow, module: Option<&ModuleRecord>, c
         step = step.value(&format!("r{register}"), format_args!("{rule:?}"));
     }
     match module {
-        Some(module) if module.path != "[vdso]" => step.command(format!("readelf --debug-dump=frames-interp {}", quoted(&module.path))),
+        // Without following links: readelf fails on the empty `.eh_frame` of a linked debug file.
+        Some(module) if module.path != "[vdso]" => {
+            step.command(format!("readelf --debug-dump=frames-interp,no-follow-links {}", quoted(&module.path)))
+        }
         _ => step,
     }
 }

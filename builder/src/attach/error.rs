@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sealtrace_console::{ExitCode, Failure, escape};
+use sealtrace_digest::BlobDigest;
 use sealtrace_envelope::BundleError;
 use sealtrace_signer::SigningKeyError;
 use sealtrace_site_log::SiteLogError;
@@ -76,6 +77,12 @@ pub(crate) enum AttachError {
     /// An attached signature is malformed.
     #[error("the attached signature: {0}")]
     Bundle(#[from] BundleError),
+    /// An attached signature of another shape than one layer, about the bundle.
+    #[error("the attached signature {manifest} does not have exactly one layer of its kind, or gives the bundle another length")]
+    SignatureShape {
+        /// The attached manifest.
+        manifest: BlobDigest,
+    },
     /// What was made, or what is attached, does not verify.
     #[error("{what} does not verify: {reason}")]
     NotVerified {
@@ -130,12 +137,14 @@ impl From<AttachError> for Failure {
             AttachError::Layout(error) => error.into(),
             AttachError::Key(error) => key_failure(&error),
             AttachError::Log(error) => log_failure(&error),
-            AttachError::Trust { ref path, source: TrustError::LogKeyConflict { .. } } => {
+            AttachError::Trust { ref path, source: TrustError::LogKeyConflict { .. } | TrustError::LogNameConflict { .. } } => {
                 Self::new(ExitCode::Rejected, &error).hint(format_args!(
                     "compare the fingerprints out of band; a log that changed its key needs a new origin, or {} was mixed up",
                     shown(path)
                 ))
             }
+            AttachError::Trust { source: TrustError::LogWindowConflict { .. }, .. } => Self::new(ExitCode::Rejected, &error)
+                .hint("ask the log's operator which window is right, and correct trusted_root.json; nothing was installed"),
             AttachError::Trust { .. } => {
                 Self::new(ExitCode::Malformed, &error).hint("ask for the trust folder again; nothing was installed")
             }
@@ -157,7 +166,7 @@ impl From<AttachError> for Failure {
             }
             AttachError::NotVerified { exit, .. } => failure(exit, &error)
                 .hint("name the trust folder that holds the signer's key with --trust FOLDER, or sign again with --replace"),
-            AttachError::Bundle(_) => {
+            AttachError::Bundle(_) | AttachError::SignatureShape { .. } => {
                 failure(ExitCode::Malformed, &error).hint("sign again: symbol-bundle sign LAYOUT --key K.key --replace")
             }
             AttachError::Encode { .. } => failure(ExitCode::NoVerdict, &error),

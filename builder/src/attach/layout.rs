@@ -28,6 +28,8 @@ pub(crate) struct Subject<'a> {
     /// The statement to sign, canonical.
     pub(crate) payload: Vec<u8>,
     attached: Attachments,
+    /// Attached signatures of another shape than one layer.
+    misshapen: Vec<BlobDigest>,
     _lock: File,
 }
 
@@ -46,11 +48,16 @@ impl<'a> Subject<'a> {
         };
         let statement =
             symbol_bundle_statement(&bundle.digest, &predicate).map_err(|error| AttachError::encode("the statement", &error))?;
+        let graph = layout.graph()?;
+        let attached = graph.attachments(&bundle.digest).map_err(crate::layout_dir::LayoutDirError::from)?;
+        let is_signature =
+            |digest: &&BlobDigest| graph.manifests().get(digest).is_some_and(|manifest| manifest.artifact_type == media::SIGSTORE_BUNDLE);
         Ok(Self {
             manifest: layout.blob(&bundle.digest, limit(MAX_MANIFEST_BYTES))?,
             index: layout.blob(&index_digest, limit(MAX_INDEX_BYTES))?,
             payload: statement.encode().map_err(|error| AttachError::encode("the statement", &error))?,
-            attached: layout.graph()?.attachments(&bundle.digest).map_err(crate::layout_dir::LayoutDirError::from)?,
+            misshapen: attached.other.iter().filter(is_signature).copied().collect(),
+            attached,
             layout,
             bundle,
             _lock: lock,
@@ -67,7 +74,13 @@ impl<'a> Subject<'a> {
     }
 
     /// The attached signatures, parsed.
+    ///
+    /// # Errors
+    /// [`AttachError`] when one of them cannot be read: whoever keeps or logs signatures must know all of them.
     pub(crate) fn signatures(&self) -> Result<Vec<SigstoreBundle>, AttachError> {
+        if let Some(manifest) = self.misshapen.first() {
+            return Err(AttachError::SignatureShape { manifest: *manifest });
+        }
         let read = |digest: &BlobDigest| {
             let bytes = self.layout.blob(digest, limit(MAX_BUNDLE_BYTES))?;
             Ok(SigstoreBundle::parse(&bytes)?)

@@ -56,8 +56,9 @@ pub(crate) fn sign_layout(
     let mut signed = Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false };
     let mut trust = Trust::default();
     trust.add_signer(key.public_key().clone());
-    if let (Ok(held), OtherSignature::Keep) = (subject.signatures(), other) {
-        match held.as_slice() {
+    if other == OtherSignature::Keep {
+        // One that cannot be read is kept as well.
+        match subject.signatures()?.as_slice() {
             [] => {}
             // RFC 6979: the same key and payload give the same envelope.
             [one] if one.envelope == envelope => {

@@ -106,6 +106,43 @@ fn a_second_signer_is_refused_unless_told_to_replace() {
 }
 
 #[test]
+fn a_signature_that_cannot_be_read_is_kept_unless_told_to_replace() {
+    for broken in ["malformed", "two layers", "missing"] {
+        let site = Site::new();
+        let path = site.dir.path().join("layout");
+        let layout = layout(&path, "1");
+        let (bundle, _) = layout.bundle_manifest().unwrap();
+        let bundle = Descriptor { artifact_type: None, ..bundle };
+        let layer = layout.put_blob(media::SIGSTORE_BUNDLE, b"{}").unwrap();
+        let layers = if broken == "two layers" { vec![layer.clone(), layer.clone()] } else { vec![layer.clone()] };
+        let mut manifest = Manifest::new(media::SIGSTORE_BUNDLE, layers);
+        manifest.subject = Some(bundle.clone());
+        let signature = layout.put_blob(media::MANIFEST, &manifest.encode().unwrap()).unwrap();
+        layout.write_index("demo-1", &[(TAG_BUNDLE, bundle), (crate::layout_dir::TAG_SIGNATURE, signature)]).unwrap();
+        let lost = layout.blobs().blob_path(&layer.digest);
+        if broken == "missing" {
+            std::fs::remove_file(&lost).unwrap();
+        }
+        let before = snapshot(&path);
+        let trust = TrustFolder::beside(&path, None);
+        let refused = sign_layout(&layout, &site.key, &trust, OtherSignature::Keep).unwrap_err();
+        let expected = match broken {
+            "malformed" => matches!(refused, AttachError::Bundle(_)),
+            "two layers" => matches!(refused, AttachError::SignatureShape { .. }),
+            _ => matches!(refused, AttachError::Layout(_)),
+        };
+        assert!(expected, "{broken}: {refused}");
+        assert_eq!(snapshot(&path), before, "{broken}");
+        assert!(!trust.path().exists(), "{broken}");
+        if broken == "missing" {
+            std::fs::write(&lost, b"{}").unwrap();
+        }
+        assert!(!sign_layout(&layout, &site.key, &trust, OtherSignature::Replace).unwrap().already, "{broken}");
+        assert!(sign_layout(&layout, &site.key, &trust, OtherSignature::Keep).unwrap().already, "{broken}");
+    }
+}
+
+#[test]
 fn nothing_is_logged_that_is_unsigned_or_signed_by_a_stranger() {
     let site = Site::new();
     let path = site.dir.path().join("layout");

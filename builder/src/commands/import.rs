@@ -68,6 +68,12 @@ fn report(archive: &Path, imported: &Imported, results: &mut Vec<serde_json::Val
             named.join(", ")
         ));
     }
+    for (bundle, error) in &imported.at_fault {
+        note(&format!(
+            "warning: {bundle} of the store is at fault and stays listed as it was; import its archive again: {}",
+            escape(&error.to_string())
+        ));
+    }
     if json {
         results.push(serde_json::json!({
             "archive": archive, "manifestDigest": imported.bundle.digest, "name": receipt.name, "version": receipt.version,
@@ -105,6 +111,9 @@ fn failure(archive: &Path, store: &Path, error: &ImportError) -> Failure {
         ImportError::NotVerified { .. } => failure.hint(format_args!(
             "nothing was admitted; if the signer or log should be trusted: symbol-bundle trust add FOLDER --store {store}"
         )),
+        ImportError::Full { .. } => {
+            failure.hint("nothing was admitted; import into another store: symbol-bundle import ARCHIVE --store DIR")
+        }
         ImportError::Space { .. } => failure.hint("free some space, or name another store with --store DIR"),
         ImportError::Store(_) | ImportError::Device(_) => failure.hint("check that the store exists, is writable and has space"),
         _ if error.exit() == ExitCode::NoVerdict => failure.hint("nothing was admitted; copy the archive again and run the same command"),

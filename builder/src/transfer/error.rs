@@ -110,6 +110,19 @@ pub(crate) enum ImportError {
         /// Bytes free.
         free: u64,
     },
+    /// One bundle more than `oci/index.json` can list.
+    #[error(
+        "the store {} is full: its index.json would have {needed} bytes with this bundle, and readers take {limit}",
+        store.display()
+    )]
+    Full {
+        /// Which store.
+        store: PathBuf,
+        /// Most bytes.
+        limit: usize,
+        /// Bytes with the bundle.
+        needed: usize,
+    },
     /// Canonical JSON could not be written.
     #[error("{0}")]
     Encode(LayoutError),
@@ -136,6 +149,7 @@ impl ImportError {
             | Self::OciLayoutJson(_)
             | Self::OciLayout { .. }
             | Self::NoIndex { .. }
+            | Self::Full { .. }
             | Self::Trust(_) => ExitCode::Malformed,
             _ => ExitCode::NoVerdict,
         }

@@ -6,7 +6,7 @@ use sealtrace_digest::BlobDigest;
 use sealtrace_layout::{LayoutGraph, ReadAt};
 use sealtrace_store::{ArchiveFile, Receipt, Store, StoreError, StoredBundle};
 
-use super::admit::admit;
+use super::admit::{Admitted, admit};
 use super::content::{check_complete, check_parts};
 use super::dir::Dir;
 use super::error::ImportError;
@@ -26,7 +26,7 @@ pub(crate) trait Watcher {
 }
 
 /// What an import did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) struct Imported {
     /// The bundle and what was verified.
     pub(crate) bundle: StoredBundle,
@@ -36,6 +36,8 @@ pub(crate) struct Imported {
     pub(crate) blobs: usize,
     /// Blobs of the archive that no manifest names; not admitted.
     pub(crate) unreferenced: Vec<BlobDigest>,
+    /// Other bundles of the store whose files are at fault, and why; they are listed as they were.
+    pub(crate) at_fault: Vec<(BlobDigest, StoreError)>,
 }
 
 /// Imports an archive file into a store.
@@ -51,9 +53,10 @@ pub(crate) fn import_from(source: &impl ReadAt, store: &Path, watcher: &mut dyn 
         Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Err(no_trust()),
         opened => opened?,
     };
-    let trust = opened.trust()?.ok_or_else(no_trust)?;
     let root = Dir::open(store)?;
     root.lock(|| watcher.waiting())?;
+    // Under the lock: what the folder says when this import begins, not when it began to wait.
+    let trust = opened.trust()?.ok_or_else(no_trust)?;
     let free = root.free_bytes()?;
     let needed = source.length().saturating_add(SPACE_RESERVE);
     if needed > free {
@@ -70,8 +73,8 @@ pub(crate) fn import_from(source: &impl ReadAt, store: &Path, watcher: &mut dyn 
     check_parts(&verified, &staging)?;
 
     let already = is_there(&opened, &receipt);
-    let blobs = admit(&root, &opened, &staging, &graph, &receipt)?;
-    Ok(Imported { bundle: StoredBundle { digest, receipt }, already, blobs, unreferenced })
+    let Admitted { blobs, at_fault } = admit(&root, &opened, &staging, &graph, &receipt)?;
+    Ok(Imported { bundle: StoredBundle { digest, receipt }, already, blobs, unreferenced, at_fault })
 }
 
 fn is_there(store: &Store, receipt: &Receipt) -> bool {

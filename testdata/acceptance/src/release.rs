@@ -56,9 +56,10 @@ pub fn python() -> Option<PathBuf> {
     }
 }
 
-/// Whether debug files of the C library are installed; without them its internal functions have no names.
-pub fn libc_debug() -> bool {
-    Path::new(DEBUG_DIR).join(".build-id").is_dir()
+/// Whether the debug file of a build-id is installed; without it a stripped library's internal functions have no names.
+pub fn has_debug_file(build_id: &str) -> bool {
+    let (folder, file) = build_id.split_at(build_id.len().min(2));
+    Path::new(DEBUG_DIR).join(format!(".build-id/{folder}/{file}.debug")).is_file()
 }
 
 impl Site {
@@ -127,7 +128,7 @@ impl Site {
         let bundle = |arguments: &[&str]| succeed(tool("symbol-bundle").args(arguments).current_dir(&self.folder));
         bundle(&["key", "generate", "-o", "release-key"]);
         bundle(&["log", "init", "--log", "release-log", "--origin", "release.example/log"]);
-        let debug: &[&str] = if libc_debug() { &["--debug-dir", DEBUG_DIR] } else { &[] };
+        let debug: &[&str] = if Path::new(DEBUG_DIR).join(".build-id").is_dir() { &["--debug-dir", DEBUG_DIR] } else { &[] };
         bundle(&[&["build", "release", "--name", "sample", "--version", "1.0", "-o", "bundle"], debug].concat());
         bundle(&["sign", "bundle", "--key", "release-key.key", "--trust", "trust"]);
         bundle(&["log", "append", "bundle", "--log", "release-log", "--trust", "trust"]);

@@ -1,9 +1,10 @@
 //! A symbol bundle of a layout, verified by what is attached to it.
 //!
 //! Anyone can attach anything to a bundle, so each attachment is a candidate: it is looked at on its own, cheaply, before the
-//! one full verification. Not here: what is checked (`symbol.rs`).
+//! one full verification, and one that cannot even be read is not this one. Signature and fragment are chosen as a pair, since
+//! only together do they verify. Not here: what is checked (`symbol.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sealtrace_digest::BlobDigest;
@@ -14,7 +15,7 @@ use sealtrace_trust::Trust;
 use sealtrace_verdict::{Checks, Verdict};
 
 use crate::statement::{VerifiedStatement, open_statement};
-use crate::symbol::{SymbolBundleInput, VerifiedBundle, verify_symbol_bundle};
+use crate::symbol::{SYMBOL_BUNDLE_PREDICATE, SymbolBundleInput, VerifiedBundle, verify_symbol_bundle};
 
 /// Most bytes of an attached Sigstore bundle or tile fragment (ours; `sealtrace-tlog` takes 64 MiB).
 const MAX_ATTACHMENT_BYTES: u64 = 64 << 20;
@@ -26,9 +27,10 @@ pub struct OpenedBundle {
     pub verdict: Verdict,
     /// The bundle; present only where the verdict is verified.
     pub verified: Option<VerifiedBundle>,
-    /// The signature used: the first that a trusted key made over this bundle, else the first at all.
+    /// The signature used: the first that a trusted key made over this bundle and some fragment shows in its log, else the
+    /// first that a trusted key made over it, else the first at all.
     pub signature: Option<Attachment>,
-    /// The fragment used: the first that shows the signature's log entry, else the first at all.
+    /// The fragment used: the first that shows that signature's log entry, else the first at all.
     pub fragment: Option<Attachment>,
 }
 
@@ -65,8 +67,7 @@ pub fn open_symbol_bundle(
     let index = index.ok_or(OpenBundleError::NoIndex { bundle: *bundle })?.digest;
     let attached = graph.attachments(bundle)?;
     let candidates = Candidates { blobs, bundle, trust };
-    let (signature, statement) = candidates.signature(&attached.signatures)?;
-    let fragment = candidates.fragment(&attached.fragments, statement.as_ref())?;
+    let (signature, fragment) = candidates.choose(&attached.signatures, &attached.fragments)?;
     let manifest_bytes = blobs.blob(bundle, limit(MAX_MANIFEST_BYTES))?;
     let index_bytes = blobs.blob(&index, limit(MAX_INDEX_BYTES))?;
     let input = SymbolBundleInput {
@@ -86,6 +87,12 @@ struct Content {
     bytes: Arc<[u8]>,
 }
 
+/// A signature that a trusted key made over the bundle, logged in a trusted log.
+struct Trusted<'a> {
+    attachment: &'a Attachment,
+    statement: VerifiedStatement,
+}
+
 struct Candidates<'a> {
     blobs: &'a dyn Blobs,
     bundle: &'a BlobDigest,
@@ -93,43 +100,117 @@ struct Candidates<'a> {
 }
 
 impl Candidates<'_> {
-    fn content(&self, attachment: &Attachment) -> Result<Content, OpenBundleError> {
+    /// The signature and the fragment to verify with.
+    ///
+    /// # Errors
+    /// The first blob that cannot be had, where the readable candidates do not do: the missing one might.
+    fn choose(&self, signatures: &[Attachment], fragments: &[Attachment]) -> Result<(Option<Content>, Option<Content>), OpenBundleError> {
+        let trusted = self.trusted(signatures)?;
+        let Some(first) = trusted.first() else {
+            // Nothing verifies: the first readable of each, so that the verdict can say what is wrong with it.
+            return Ok((self.first(signatures)?, self.first(fragments)?));
+        };
+        let (paired, fragment) = match self.pair(&trusted, fragments)? {
+            Some((paired, fragment)) => (paired, Some(fragment)),
+            None => (first, self.first(fragments)?),
+        };
+        Ok((Some(self.content(paired.attachment)?), fragment))
+    }
+
+    fn content(&self, attachment: &Attachment) -> Result<Content, BlobError> {
         Ok(Content { attachment: attachment.clone(), bytes: self.blobs.blob(&attachment.layer.digest, MAX_ATTACHMENT_BYTES)? })
     }
 
-    /// The first signature that a trusted key made over this bundle; without one, the first, so that the verdict can say what is wrong with it.
-    fn signature(&self, attached: &[Attachment]) -> Result<(Option<Content>, Option<VerifiedStatement>), OpenBundleError> {
+    /// The first attachment that can be read; none where nothing is attached.
+    fn first(&self, attached: &[Attachment]) -> Result<Option<Content>, BlobError> {
+        let mut unreadable = None;
         for attachment in distinct(attached) {
-            let content = self.content(attachment)?;
+            match self.content(attachment) {
+                Ok(content) => return Ok(Some(content)),
+                Err(error) => unreadable = unreadable.or(Some(error)),
+            }
+        }
+        unreadable.map_or(Ok(None), Err)
+    }
+
+    /// The signatures that trusted keys made over this bundle, in order; of those that are one log entry, the first.
+    fn trusted<'a>(&self, attached: &'a [Attachment]) -> Result<Vec<Trusted<'a>>, BlobError> {
+        let (mut trusted, mut unreadable, mut entries) = (Vec::new(), None, BTreeSet::new());
+        for attachment in distinct(attached) {
+            let content = match self.content(attachment) {
+                Ok(content) => content,
+                Err(error) => {
+                    unreadable = unreadable.or(Some(error));
+                    continue;
+                }
+            };
             let mut checks = Checks::new();
             let statement = open_statement(&content.bytes, self.trust, &mut checks);
-            if let Some(statement) = statement.filter(|statement| checks.holds() && self.is_about_bundle(statement)) {
-                return Ok((Some(content), Some(statement)));
+            let Some(statement) = statement.filter(|statement| checks.holds() && self.is_about_bundle(statement)) else { continue };
+            let log = statement.log();
+            // One entry can be written down in many ways; a fragment shows all of them or none.
+            if entries.insert((log.log().key_id(), log.index(), log.leaf())) {
+                trusted.push(Trusted { attachment, statement });
             }
         }
-        Ok((attached.first().map(|first| self.content(first)).transpose()?, None))
+        match unreadable {
+            Some(error) if trusted.is_empty() => Err(error),
+            _ => Ok(trusted),
+        }
     }
 
+    /// A trusted key may sign other statements about the same bundle; those are no reason to refuse it.
     fn is_about_bundle(&self, statement: &VerifiedStatement) -> bool {
-        statement.statement().subject.iter().all(|subject| subject.digest.sha256 == self.bundle.hex())
+        let said = statement.statement();
+        said.predicate_type == SYMBOL_BUNDLE_PREDICATE && said.subject.iter().all(|subject| subject.digest.sha256 == self.bundle.hex())
     }
 
-    /// The first fragment that shows the statement's entry in its log; without one, the first.
-    fn fragment(&self, attached: &[Attachment], statement: Option<&VerifiedStatement>) -> Result<Option<Content>, OpenBundleError> {
+    /// The first signature that some fragment shows in its log, with the first fragment that does.
+    fn pair<'a, 'b>(&self, trusted: &'b [Trusted<'a>], attached: &[Attachment]) -> Result<Option<(&'b Trusted<'a>, Content)>, BlobError> {
+        let mut by_index: BTreeMap<u64, Vec<(usize, &Trusted<'a>)>> = BTreeMap::new();
+        for (position, signature) in trusted.iter().enumerate() {
+            by_index.entry(signature.statement.log().index().0).or_default().push((position, signature));
+        }
+        let (mut best, mut unreadable) = (None, None);
         for attachment in distinct(attached) {
-            let content = self.content(attachment)?;
-            let shows = |statement: &&VerifiedStatement| {
-                let log = statement.log();
-                Fragment::parse(&content.bytes)
-                    .and_then(|fragment| fragment.verify(log.log()))
-                    .is_ok_and(|fragment| fragment.entry(log.index()).is_some_and(|entry| entry.body == log.body()))
+            let content = match self.content(attachment) {
+                Ok(content) => content,
+                Err(error) => {
+                    unreadable = unreadable.or(Some(error));
+                    continue;
+                }
             };
-            if statement.as_ref().is_some_and(shows) {
-                return Ok(Some(content));
+            let before = best.as_ref().map_or(usize::MAX, |(position, _, _)| *position);
+            if let Some((position, signature)) = shown(&content.bytes, &by_index).filter(|(position, _)| *position < before) {
+                best = Some((position, signature, content));
+            }
+            if best.as_ref().is_some_and(|(position, _, _)| *position == 0) {
+                break;
             }
         }
-        attached.first().map(|first| self.content(first)).transpose()
+        match (best, unreadable) {
+            (Some((_, signature, content)), _) => Ok(Some((signature, content))),
+            (None, Some(error)) => Err(error),
+            (None, None) => Ok(None),
+        }
     }
+}
+
+/// The first of these signatures whose log entry a fragment shows. A fragment is verified once per log, not once per signature.
+fn shown<'b, 'a>(tar: &[u8], by_index: &BTreeMap<u64, Vec<(usize, &'b Trusted<'a>)>>) -> Option<(usize, &'b Trusted<'a>)> {
+    let fragment = Fragment::parse(tar).ok()?;
+    let entries = fragment.entries();
+    let mut named: Vec<_> = by_index
+        .iter()
+        .filter_map(|(index, signatures)| Some((entries.get(index)?, signatures)))
+        .flat_map(|(entry, signatures)| signatures.iter().filter(|(_, signature)| entry.body == signature.statement.log().body()))
+        .collect();
+    named.sort_by_key(|(position, _)| *position);
+    let mut verified = BTreeMap::new();
+    named.into_iter().copied().find(|(_, signature)| {
+        let log = signature.statement.log().log();
+        *verified.entry(log.key_id()).or_insert_with(|| fragment.verify(log).is_ok())
+    })
 }
 
 /// The attachments without those whose layer came before: ten thousand manifests may name one large blob.

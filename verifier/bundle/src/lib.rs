@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod candidates;
+mod exit;
 mod layers;
 mod log;
 mod statement;
 mod symbol;
 
 pub use candidates::{OpenBundleError, OpenedBundle, open_symbol_bundle};
+pub use exit::{exit_of_blob_error, exit_of_bundle_error, exit_of_graph_error};
 pub use layers::{ModuleBlobError, check_index_layers, module_blob};
 pub use log::LogPosition;
 pub use statement::{SignedStatement, VerifiedStatement, open_signature, open_statement};

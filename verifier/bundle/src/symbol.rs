@@ -18,6 +18,9 @@ use crate::statement::{VerifiedStatement, open_statement};
 /// The predicate type of a symbol bundle's statement.
 pub const SYMBOL_BUNDLE_PREDICATE: &str = "https://sealtrace.dev/attestation/symbol-bundle/v0";
 
+/// Most characters shown of a name that is refused (ours).
+const MAX_SHOWN_NAME: usize = 120;
+
 /// The predicate of a symbol bundle's statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -224,13 +227,27 @@ fn check_index(
     };
     checks.pass("index-shape", &format!("{} modules", index.modules.len()));
     if let Some(predicate) = predicate {
-        let signed = format!("{}:{}", predicate.name, predicate.version);
-        checks.compare("name-version", &signed, &format!("{}:{}", index.name, index.version));
+        check_name_version(predicate, &index, checks);
     }
     if let Some(manifest) = manifest {
         checks.result("index-layers", &format!("{} layers", manifest.layers.len()), check_index_layers(&index, manifest));
     }
     Some(index)
+}
+
+/// `name-version`: each of the two fields, since both stand in references (`name:version`) and tags (`NAME-VERSION`), where a
+/// separator inside a field would let two releases share one.
+fn check_name_version(predicate: &SymbolBundlePredicate, index: &SymbolIndex, checks: &mut Checks) {
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if !plain(&predicate.name) || !plain(&predicate.version) {
+        let shown = |text: &str| text.chars().take(MAX_SHOWN_NAME).collect::<String>();
+        let found = format!("name {:?}, version {:?}", shown(&predicate.name), shown(&predicate.version));
+        checks.fail("name-version", &format!("{found}: expected one or more of A-Z a-z 0-9 . _ - in each"));
+        return;
+    }
+    // A space is in no plain field, so the joined texts are equal only where both fields are.
+    let signed = format!("{} {}", predicate.name, predicate.version);
+    checks.compare("name-version", &signed, &format!("{} {}", index.name, index.version));
 }
 
 /// `fragment-shape`, `fragment-checkpoint`, `fragment-leaf`, `fragment-inclusion`.

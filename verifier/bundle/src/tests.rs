@@ -1,5 +1,6 @@
 //! Every check, broken alone: the verdict names that check and no other.
 
+mod candidates;
 mod scene;
 
 use sealtrace_envelope::{EntryBody, EnvelopeSignature, PublicKey, SigstoreBundle, decode_base64, encode_base64, pae_digest};
@@ -135,6 +136,34 @@ fn each_check_of_manifest_and_index_fails_alone() {
     rejected("name-version", Scene { signed_version: "2.0", ..Scene::default() });
     broken("index-shape", Conclusion::Malformed, &Scene { index: Some(b"{ }".to_vec()), ..Scene::default() }.build());
     rejected("index-layers", Scene { leave_out_btf_layer: true, ..Scene::default() });
+}
+
+#[test]
+fn name_and_version_are_compared_each_on_its_own_and_hold_no_separator() {
+    let scene = |signed: [&'static str; 2], indexed: [&str; 2]| {
+        let mut index = sealtrace_symbols::SymbolIndex::parse(&Scene::default().build().index).unwrap();
+        (index.name, index.version) = (indexed[0].to_owned(), indexed[1].to_owned());
+        Scene { signed_name: signed[0], signed_version: signed[1], index: Some(index.encode().unwrap()), ..Scene::default() }
+    };
+    for plain in [["demo", "1.0"], ["A-z_0.9", "v1-rc.2_b"], ["-", "."]] {
+        assert_eq!(scene(plain, plain).build().verify().0.conclusion(), Conclusion::Verified, "{plain:?}");
+    }
+    for (signed, indexed) in [(["demo", "1"], ["demo", "2"]), (["demo", "1"], ["demon", "1"]), (["demo-1", "0"], ["demo", "1-0"])] {
+        rejected("name-version", scene(signed, indexed));
+    }
+    // The same text when joined.
+    rejected("name-version", scene(["demo:1", "0"], ["demo", "1:0"]));
+    rejected("name-version", scene(["demo", "1:0"], ["demo:1", "0"]));
+    rejected("name-version", scene(["demo", "1"], ["demo 1", ""]));
+    // The same on both sides, and unfit.
+    for unfit in
+        [["de:mo", "1"], ["demo", "1/2"], ["../demo", "1"], ["demo", "1 0"], ["", "1"], ["demo", ""], ["d\u{e9}mo", "1"], ["demo", "1\n"]]
+    {
+        rejected("name-version", scene(unfit, unfit));
+    }
+    let (verdict, _) = scene(["demo", "1"], ["demo", "2"]).build().verify();
+    let check = verdict.decisive().unwrap();
+    assert_eq!((check.expected.as_deref(), check.found.as_deref()), (Some("demo 1"), Some("demo 2")));
 }
 
 #[test]

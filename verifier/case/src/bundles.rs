@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use sealtrace_bundle::{OpenBundleError, OpenedBundle, open_symbol_bundle};
-use sealtrace_console::{ExitCode, Failure};
+use sealtrace_bundle::{OpenBundleError, OpenedBundle, VerifiedBundle, open_symbol_bundle};
+use sealtrace_console::{ExitCode, Failure, escape};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::graph::{GraphFault, fault_of_blob};
 use sealtrace_layout::{Blobs, LayoutGraph};
@@ -59,7 +59,22 @@ pub fn store_graph(store: &Store) -> Result<Option<LayoutGraph>, Failure> {
     })
 }
 
-fn exit_of(fault: GraphFault) -> ExitCode {
+/// Refuses a bundle that was asked for as `name:version` and whose *signed* name or version is another one: receipts and tags of a
+/// store are not signed.
+///
+/// # Errors
+/// Exit 1, with both.
+pub fn check_reference(asked: &str, bundle: &VerifiedBundle) -> Result<(), Failure> {
+    let signed = format!("{}:{}", bundle.name(), bundle.version());
+    if asked == signed || asked == bundle.digest().to_string() {
+        return Ok(());
+    }
+    let message = format_args!("the store lists {} as {}, its signed statement says {signed}", bundle.digest(), escape(asked));
+    Err(Failure::new(ExitCode::Rejected, message).hint("the store was changed: import the archive again, symbol-bundle import ARCHIVE"))
+}
+
+/// The exit code of a layout's fault.
+pub fn exit_of(fault: GraphFault) -> ExitCode {
     match fault {
         GraphFault::Integrity => ExitCode::Rejected,
         GraphFault::Missing | GraphFault::Device => ExitCode::NoVerdict,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Failure};
+use sealtrace_console::{ExitCode, Failure, note};
 use sealtrace_digest::CaptureSha256;
 use sealtrace_store::read_bounded;
 use sealtrace_trace::MAX_CAPTURE_BYTES;
@@ -29,7 +29,12 @@ pub fn find_capture(sha256: &CaptureSha256, trace: &Path, explicit: Option<&Path
     let mut looked = Vec::new();
     for place in places {
         match read_bounded(&place, u64::try_from(MAX_CAPTURE_BYTES).unwrap_or(u64::MAX)) {
-            Ok(bytes) if CaptureSha256::of(&bytes) == *sha256 => return Ok(bytes),
+            Ok(bytes) if CaptureSha256::of(&bytes) == *sha256 => {
+                if explicit.is_some_and(|explicit| explicit != place) {
+                    note(&format!("the capture given is not the one of this trace; {} is, and was used", place.display()));
+                }
+                return Ok(bytes);
+            }
             Ok(bytes) => looked.push(format!("{} (sha256 {})", place.display(), CaptureSha256::of(&bytes).hex())),
             Err(error) => looked.push(format!("{} ({error})", place.display())),
         }

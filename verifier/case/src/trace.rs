@@ -8,6 +8,9 @@ use sealtrace_trace::{MicroWitness, PREDICATE_TYPE};
 use sealtrace_trust::Trust;
 use sealtrace_verdict::Checks;
 
+/// The most symbol bundles of one trace (ours).
+const MAX_BUNDLES: usize = 1_024;
+
 /// What the signature of a trace is worth.
 #[derive(Debug)]
 pub enum Signature {
@@ -77,5 +80,12 @@ pub fn open_trace(bytes: &[u8], trust: Option<&Trust>) -> Result<OpenTrace, Fail
     }
     let predicate = sealtrace_json::canonical(&statement.predicate).map_err(|error| malformed("trace predicate", &error))?;
     let witness = sealtrace_json::parse(&predicate, MAX_BUNDLE_BYTES).map_err(|error| malformed("trace predicate", &error))?;
+    let witness: MicroWitness = witness;
+    let bundles = &witness.symbolization.bundles;
+    if bundles.len() > MAX_BUNDLES || !bundles.is_sorted_by(|a, b| a < b) {
+        let message =
+            format_args!("the trace names {} symbol bundles, expected at most {MAX_BUNDLES}, ascending, each once", bundles.len());
+        return Err(Failure::new(ExitCode::Malformed, message));
+    }
     Ok(OpenTrace { signature, checks, statement, digest: StatementDigest::of(&payload), witness })
 }

@@ -1,16 +1,20 @@
 //! Checks of a witness against itself and its capture: what a signature over nonsense would not catch.
 
-use sealtrace_digest::BlobDigest;
+use sealtrace_digest::FileSha256;
 use sealtrace_envelope::Statement;
-use sealtrace_trace::{Capture, CoverageCounts, FrameRecord, MicroWitness, TraceId};
+use sealtrace_resolve::subject_of;
+use sealtrace_tlog::SignedCheckpoint;
+use sealtrace_trace::{Capture, CoverageCounts, FrameRecord, MicroWitness, Resolver, TraceId};
+use sealtrace_trust::Trust;
 use sealtrace_verdict::Checks;
 
-/// Adds the checks `trace-id`, `subject`, `frame-indexes`, `observations`, `coverage-counts`, `loss-counters`,
-/// `frame-bundles` and, with a capture, `capture-matches`.
-pub fn check_witness(statement: &Statement, witness: &MicroWitness, capture: Option<&Capture>, checks: &mut Checks) {
+/// Adds the checks `trace-id`, `subject`, `frame-indexes`, `observations`, `coverage-counts`, `loss-counters`, `frame-bundles`,
+/// `capture-matches` and `freshness`. `capture`: the one whose digest the witness names.
+pub fn check_witness(statement: &Statement, witness: &MicroWitness, capture: &Capture, trust: Option<&Trust>, checks: &mut Checks) {
     let expected = TraceId::of(&witness.capture_ref.sha256).to_string();
     checks.compare("trace-id", &expected, &witness.trace_id.to_string());
-    check_subject(statement, witness, checks);
+    check_subject(statement, witness, capture, checks);
+    check_freshness(witness, trust, checks);
     let frames: Vec<&FrameRecord> = witness.stacks.iter().flat_map(|stack| &stack.frames).collect();
     hold(checks, "frame-indexes", (0..).zip(&frames).all(|(index, frame)| frame.frame_index == index), "frame indexes are not 0…n−1");
     let stacks = u64::try_from(witness.stacks.len()).unwrap_or(u64::MAX);
@@ -29,23 +33,42 @@ pub fn check_witness(statement: &Statement, witness: &MicroWitness, capture: Opt
         sum == Some(loss.kernel_hits) && hits == Some(loss.delivered),
         "kernelHits, its parts and the observations do not add up",
     );
-    let known = |bundle: &BlobDigest| witness.symbolization.bundles.contains(bundle);
-    hold(
-        checks,
-        "frame-bundles",
-        frames.iter().filter_map(|frame| frame.bundle_sha256.as_ref()).all(known),
-        "a frame names a bundle that the symbolization does not list",
-    );
-    if let Some(capture) = capture {
-        check_capture(witness, capture, checks);
-    }
+    let known = |frame: &&FrameRecord| match &frame.bundle_sha256 {
+        Some(bundle) => witness.symbolization.bundles.contains(bundle),
+        None => frame.resolver != Some(Resolver::Bundle),
+    };
+    hold(checks, "frame-bundles", frames.iter().all(known), "a frame names no bundle, or one that the symbolization does not list");
+    check_capture(witness, capture, checks);
 }
 
-fn check_subject(statement: &Statement, witness: &MicroWitness, checks: &mut Checks) {
-    let subject = statement.subject.first().map(|subject| subject.digest.sha256.clone()).unwrap_or_default();
-    let capture = witness.capture_ref.sha256.hex();
-    let main = witness.modules.iter().any(|module| module.file_sha256.is_some_and(|sha256| sha256.hex() == subject));
-    hold(checks, "subject", main || subject == capture, "the subject is neither a module of the witness nor its capture");
+/// The one subject is the main binary of the capture, or the capture itself where that could not be read.
+fn check_subject(statement: &Statement, witness: &MicroWitness, capture: &Capture, checks: &mut Checks) {
+    let (name, sha256) = subject_of(capture, &witness.capture_ref.sha256);
+    let expected = format!("{} {name}", FileSha256::from_bytes(sha256).hex());
+    let found: Vec<String> = statement.subject.iter().map(|subject| format!("{} {}", subject.digest.sha256, subject.name)).collect();
+    checks.compare("subject", &expected, &found.join(", "));
+}
+
+/// The freshest checkpoint that the witness claims to have known is one of a trusted log.
+fn check_freshness(witness: &MicroWitness, trust: Option<&Trust>, checks: &mut Checks) {
+    match (&witness.freshness, trust) {
+        (None, _) => checks.skipped("freshness", "the witness names no checkpoint"),
+        (Some(_), None) => checks.skipped("freshness", "there is no trust folder to check it against"),
+        (Some(freshness), Some(trust)) => {
+            let verified = SignedCheckpoint::parse(&freshness.checkpoint).map_err(|error| error.to_string()).and_then(|checkpoint| {
+                let origin = &checkpoint.checkpoint().origin;
+                let log = trust.log_by_origin(origin).ok_or_else(|| format!("log {origin:?} is not in the trust folder"))?;
+                checkpoint
+                    .verify(log)
+                    .map_err(|error| error.to_string())
+                    .map(|()| format!("{origin} {}", checkpoint.checkpoint().tree.size))
+            });
+            match verified {
+                Ok(found) => checks.pass("freshness", &found),
+                Err(reason) => checks.fail("freshness", &reason),
+            }
+        }
+    }
 }
 
 fn check_capture(witness: &MicroWitness, capture: &Capture, checks: &mut Checks) {

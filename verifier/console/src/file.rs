@@ -13,6 +13,19 @@ pub enum Overwrite {
     Refuse,
     /// Replace it (`--force`).
     Replace,
+    /// Replace it when it begins like what is written, i.e. is an earlier one of its kind; refuse anything else.
+    ReplaceSameKind(&'static [u8]),
+}
+
+/// A file to write.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultFile<'a> {
+    /// Where.
+    pub path: &'a Path,
+    /// What.
+    pub bytes: &'a [u8],
+    /// Whether only its owner may read it (captures).
+    pub private: bool,
 }
 
 /// Writes `bytes` to `path`: a temporary file beside it, synced, then renamed. Nothing half-written stays behind.
@@ -20,7 +33,7 @@ pub enum Overwrite {
 /// # Errors
 /// Exit 2: the target exists with other content and may not be replaced, is no regular file, or the device failed.
 pub fn write_atomic(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<(), Failure> {
-    write_all(&[(path, bytes)], overwrite)
+    write_all(&[ResultFile { path, bytes, private: false }], overwrite)
 }
 
 /// Writes several files that belong together: all temporary files first, then all renames in this order, so that a target that
@@ -28,16 +41,16 @@ pub fn write_atomic(path: &Path, bytes: &[u8], overwrite: Overwrite) -> Result<(
 ///
 /// # Errors
 /// As [`write_atomic`], for the first file that cannot be written.
-pub fn write_all(files: &[(&Path, &[u8])], overwrite: Overwrite) -> Result<(), Failure> {
+pub fn write_all(files: &[ResultFile<'_>], overwrite: Overwrite) -> Result<(), Failure> {
     let mut partials = Vec::new();
-    let staged = files.iter().try_for_each(|&(path, bytes)| {
-        if overwrite == Overwrite::Refuse && is_there(path, bytes)? {
+    let staged = files.iter().try_for_each(|file| {
+        if overwrite != Overwrite::Replace && is_there(file, overwrite)? {
             return Ok(());
         }
-        let partial = partial_name(path);
-        let written = write_partial(&partial, bytes);
-        partials.push((partial, path));
-        written.map_err(|error| not_written(path, &error))
+        let partial = partial_name(file.path);
+        let written = write_partial(&partial, file);
+        partials.push((partial, file.path));
+        written.map_err(|error| not_written(file.path, &error))
     });
     let renamed = staged.and_then(|()| {
         partials.iter().try_for_each(|(partial, path)| {
@@ -53,16 +66,19 @@ pub fn write_all(files: &[(&Path, &[u8])], overwrite: Overwrite) -> Result<(), F
     renamed
 }
 
-/// Whether the target is there with the same bytes; refuses any other thing that is there.
-fn is_there(path: &Path, bytes: &[u8]) -> Result<bool, Failure> {
+/// Whether the target is there with the same bytes; refuses any other thing that is there and may not be replaced.
+fn is_there(file: &ResultFile<'_>, overwrite: Overwrite) -> Result<bool, Failure> {
+    let path = file.path;
     if path.symlink_metadata().is_err() {
         return Ok(false);
     }
-    if path.is_file() && std::fs::read(path).is_ok_and(|there| there == bytes) {
-        return Ok(true);
+    let there = if path.is_file() { std::fs::read(path).ok() } else { None };
+    match (there, overwrite) {
+        (Some(there), _) if there == file.bytes => Ok(true),
+        (Some(there), Overwrite::ReplaceSameKind(start)) if there.starts_with(start) => Ok(false),
+        _ => Err(Failure::new(ExitCode::NoVerdict, format_args!("{} is already there with other content", path.display()))
+            .hint("name another file, or move that one away (--force replaces it where the command has it)")),
     }
-    Err(Failure::new(ExitCode::NoVerdict, format_args!("{} is already there with other content", path.display()))
-        .hint("name another file, or replace it with --force"))
 }
 
 fn not_written(path: &Path, error: &std::io::Error) -> Failure {
@@ -74,10 +90,16 @@ fn partial_name(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.partial-{}", std::process::id()))
 }
 
-fn write_partial(partial: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+fn write_partial(partial: &Path, file: &ResultFile<'_>) -> std::io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if file.private {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    let mut to = options.open(partial)?;
+    to.write_all(file.bytes)?;
+    to.sync_all()
 }
 
 fn sync_folder(path: &Path) -> std::io::Result<()> {

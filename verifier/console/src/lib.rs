@@ -9,7 +9,7 @@ use std::fmt::Display;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
-pub use file::{Overwrite, write_all, write_atomic};
+pub use file::{Overwrite, ResultFile, write_all, write_atomic};
 pub use sealtrace_verdict::ExitCode;
 use serde::Serialize;
 

@@ -78,16 +78,6 @@ pub enum GraphError {
         /// The limit.
         limit: u64,
     },
-    /// An attached manifest that does not have the one layer of its kind.
-    #[error("{digest} is attached as {artifact_type} but does not have exactly one layer of {expected}")]
-    Attachment {
-        /// Which.
-        digest: BlobDigest,
-        /// Its artifact type.
-        artifact_type: String,
-        /// The media type of the one layer.
-        expected: &'static str,
-    },
     /// Not exactly one symbol bundle where exactly one is needed.
     #[error("expected one symbol bundle, found {found}")]
     BundleCount {
@@ -107,7 +97,7 @@ impl GraphError {
             Self::Blob(error) => fault_of_blob(error),
             Self::Size { .. } => GraphFault::Integrity,
             Self::Limit { .. } => GraphFault::Limit,
-            Self::MediaType { .. } | Self::Attachment { .. } | Self::BundleCount { .. } => GraphFault::Malformed,
+            Self::MediaType { .. } | Self::BundleCount { .. } => GraphFault::Malformed,
         }
     }
 }
@@ -138,7 +128,7 @@ pub struct Attachments {
     pub signatures: Vec<Attachment>,
     /// Tile fragments.
     pub fragments: Vec<Attachment>,
-    /// Attached manifests of other kinds; never used.
+    /// Attached manifests of other kinds or of another shape; never used.
     pub other: Vec<BlobDigest>,
 }
 
@@ -270,11 +260,12 @@ impl LayoutGraph {
         }
     }
 
-    /// What is attached to a manifest by `subject`.
+    /// What is attached to a manifest by `subject`. Anyone can attach anything, so one broken attachment is no reason to refuse
+    /// what it is attached to: a signature or fragment that is not its one layer, or whose subject gives another length, is
+    /// [`Attachments::other`].
     ///
     /// # Errors
-    /// [`GraphError::Limit`] above [`MAX_ATTACHMENTS`]; [`GraphError::Attachment`] for a signature or fragment that is not
-    /// one layer; [`GraphError::Size`] when a subject gives another length than the manifest has.
+    /// [`GraphError::Limit`] above [`MAX_ATTACHMENTS`].
     pub fn attachments(&self, to: &BlobDigest) -> Result<Attachments, GraphError> {
         let mut found = Attachments::default();
         let mut count = 0;
@@ -284,12 +275,18 @@ impl LayoutGraph {
             if count > MAX_ATTACHMENTS {
                 return Err(GraphError::Limit { what: "attached manifests", limit: wide(MAX_ATTACHMENTS) });
             }
-            if let Some(size) = self.described_size(to).filter(|size| *size != subject.size) {
-                return Err(GraphError::Size { digest: *to, expected: subject.size, found: size });
-            }
-            match manifest.artifact_type.as_str() {
-                media::SIGSTORE_BUNDLE => found.signatures.push(attachment(*digest, manifest, media::SIGSTORE_BUNDLE)?),
-                media::TLOG_FRAGMENT => found.fragments.push(attachment(*digest, manifest, media::TLOG_FRAGMENT_TAR)?),
+            let (list, layer) = match manifest.artifact_type.as_str() {
+                media::SIGSTORE_BUNDLE => (&mut found.signatures, media::SIGSTORE_BUNDLE),
+                media::TLOG_FRAGMENT => (&mut found.fragments, media::TLOG_FRAGMENT_TAR),
+                _ => {
+                    found.other.push(*digest);
+                    continue;
+                }
+            };
+            match manifest.layers.as_slice() {
+                [only] if only.media_type == layer && self.described_size(to).is_none_or(|size| size == subject.size) => {
+                    list.push(Attachment { manifest: *digest, layer: only.clone() });
+                }
                 _ => found.other.push(*digest),
             }
         }
@@ -299,13 +296,6 @@ impl LayoutGraph {
 
 fn wide(value: usize) -> u64 {
     u64::try_from(value).unwrap_or(u64::MAX)
-}
-
-fn attachment(digest: BlobDigest, manifest: &Manifest, expected: &'static str) -> Result<Attachment, GraphError> {
-    match manifest.layers.as_slice() {
-        [layer] if layer.media_type == expected => Ok(Attachment { manifest: digest, layer: layer.clone() }),
-        _ => Err(GraphError::Attachment { digest, artifact_type: manifest.artifact_type.clone(), expected }),
-    }
 }
 
 #[cfg(test)]
@@ -381,6 +371,31 @@ mod tests {
         let signature = memory.attach(&other, media::SIGSTORE_BUNDLE, "s");
         let graph = open(&memory, vec![bundle.clone(), signature]).unwrap();
         assert_eq!(graph.attachments(&bundle.digest).unwrap(), Attachments::default());
+    }
+
+    #[test]
+    fn a_broken_signature_or_fragment_beside_a_good_one_is_set_aside() {
+        let mut memory = Memory::default();
+        let bundle = memory.bundle();
+        let signature = memory.attach(&bundle, media::SIGSTORE_BUNDLE, "s");
+        let fragment = memory.attach(&bundle, media::TLOG_FRAGMENT, "f");
+        let longer = Descriptor { size: bundle.size + 1, ..bundle.clone() };
+        for kind in [media::SIGSTORE_BUNDLE, media::TLOG_FRAGMENT] {
+            let right = if kind == media::TLOG_FRAGMENT { media::TLOG_FRAGMENT_TAR } else { kind };
+            let [first, second] = ["1", "2"].map(|content| memory.put(right, content.as_bytes().to_vec()));
+            let wrong = memory.put("text/plain", b"w".to_vec());
+            let shapes = [(&bundle, vec![]), (&bundle, vec![wrong]), (&bundle, vec![first.clone(), second]), (&longer, vec![first])];
+            for (subject, layers) in shapes {
+                let mut manifest = Manifest::new(kind, layers);
+                manifest.subject = Some(subject.clone());
+                let broken = memory.put(media::MANIFEST, manifest.encode().unwrap());
+                let listed = vec![broken.clone(), bundle.clone(), signature.clone(), fragment.clone()];
+                let attached = open(&memory, listed).unwrap().attachments(&bundle.digest).unwrap();
+                assert_eq!(attached.signatures.iter().map(|a| a.manifest).collect::<Vec<_>>(), [signature.digest]);
+                assert_eq!(attached.fragments.iter().map(|a| a.manifest).collect::<Vec<_>>(), [fragment.digest]);
+                assert_eq!(attached.other, [broken.digest]);
+            }
+        }
     }
 
     #[test]

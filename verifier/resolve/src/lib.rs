@@ -3,6 +3,7 @@
 //! Pure: captures, bundles and a placement come in, records come out. Not here: signing, any file.
 #![forbid(unsafe_code)]
 
+mod choice;
 mod derive;
 mod name;
 mod read_set;
@@ -14,4 +15,4 @@ pub use derive::{Derivation, Derived, derive};
 pub use name::demangle;
 pub use read_set::ReadSet;
 pub use sources::{MatchedModule, ResolveError, SourceBundle, Sources, Unmatched};
-pub use statement::{RULES_VERSION, ResolverIdentity, WitnessInput, capture_event, statement};
+pub use statement::{RULES_VERSION, ResolverIdentity, WitnessInput, capture_event, statement, subject_of};

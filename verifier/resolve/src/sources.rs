@@ -1,6 +1,6 @@
 //! Which module of which bundle serves a region of a capture: matched by identity and, where known, by file SHA-256.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sealtrace_bundle::VerifiedBundle;
@@ -11,6 +11,7 @@ use sealtrace_symbols::{BlobRef, Compression, Module, SymbolTable, TableError};
 use sealtrace_trace::{Capture, ModuleRecord, RegionKind};
 use sealtrace_unwind::{DataError, PlacementError, Registers, UnwindData, Word};
 
+use crate::choice::{Choices, Position};
 use crate::vdso::{VdsoError, vdso_table};
 
 /// The largest layer read to get at a table or unwind data: 2 GiB (ours).
@@ -84,8 +85,8 @@ pub struct MatchedModule {
 /// What serves one region.
 #[derive(Debug)]
 pub(crate) enum RegionSource {
-    /// A bundle's module.
-    Bundle(Box<MatchedModule>),
+    /// A bundle's module, shared by all regions that it serves.
+    Bundle(Arc<MatchedModule>),
     /// The vDSO image in the capture.
     Vdso(SymbolTable<Vec<u8>>),
     /// Nothing.
@@ -96,6 +97,7 @@ pub(crate) enum RegionSource {
 #[derive(Debug)]
 pub struct Sources {
     regions: Vec<RegionSource>,
+    used: Vec<Arc<MatchedModule>>,
 }
 
 /// Why a capture cannot be resolved.
@@ -157,21 +159,21 @@ impl Sources {
     /// [`ResolveError`] when a blob that the index names is missing or damaged. A module that no bundle holds is no error.
     pub fn open(capture: &Capture, bundles: &[SourceBundle<'_>]) -> Result<Self, ResolveError> {
         let referenced = referenced(capture);
+        let choices = Choices::new(bundles);
+        let mut opened = Opened::default();
         let regions = (0_u32..).zip(&capture.header.regions).map(|(index, region)| match (region.kind, &region.module, &region.image) {
             (RegionKind::Module | RegionKind::Vdso, ..) if !referenced.contains(&index) => Ok(RegionSource::None(Unmatched::NotReferenced)),
-            (RegionKind::Module, Some(record), _) => open_module(record, bundles),
+            (RegionKind::Module, Some(record), _) => opened.module(record, &choices),
             (RegionKind::Vdso, Some(_), Some(image)) => vdso_table(image).map(RegionSource::Vdso).map_err(ResolveError::Vdso),
             _ => Ok(RegionSource::None(Unmatched::NotAModule)),
         });
-        Ok(Self { regions: regions.collect::<Result<_, _>>()? })
+        let regions = regions.collect::<Result<_, _>>()?;
+        Ok(Self { regions, used: opened.in_order })
     }
 
-    /// The bundle modules opened, in order of region.
+    /// The bundle modules opened, each once, in order of the first region that it serves.
     pub fn used(&self) -> impl Iterator<Item = &MatchedModule> {
-        self.regions.iter().filter_map(|source| match source {
-            RegionSource::Bundle(matched) => Some(matched.as_ref()),
-            RegionSource::Vdso(_) | RegionSource::None(_) => None,
-        })
+        self.used.iter().map(AsRef::as_ref)
     }
 
     /// The bundle module that serves a region.
@@ -211,32 +213,28 @@ pub(crate) fn module_id(record: &ModuleRecord) -> Option<ModuleId> {
     record.ids.primary().or_else(by_sha256)
 }
 
-fn open_module(record: &ModuleRecord, bundles: &[SourceBundle<'_>]) -> Result<RegionSource, ResolveError> {
-    match choose(record, bundles) {
-        Ok((bundle, module)) => open(bundle, module).map(|matched| RegionSource::Bundle(Box::new(matched))),
-        Err(why) => Ok(RegionSource::None(why)),
-    }
+/// The modules opened so far: as many regions as there are of one module, it is opened once.
+#[derive(Default)]
+struct Opened {
+    by_position: BTreeMap<Position, Arc<MatchedModule>>,
+    /// In order of the first region that each serves.
+    in_order: Vec<Arc<MatchedModule>>,
 }
 
-/// Among equal candidates the choice is fixed: most functions, most FDEs, then smallest bundle digest and path.
-fn choose<'a, 'b>(record: &ModuleRecord, bundles: &'a [SourceBundle<'b>]) -> Result<(&'a SourceBundle<'b>, &'a Module), Unmatched> {
-    let id = module_id(record).ok_or(Unmatched::NoIdentity)?;
-    let all = bundles.iter().flat_map(|bundle| bundle.modules.iter().map(move |module| (bundle, module)));
-    let same_id = all.filter(|(_, module)| {
-        let own = module.ids.primary().unwrap_or_else(|| ModuleId { kind: IdKind::FileSha256, id: module.file_sha256.to_string() });
-        own == id && record.arch.as_ref().is_none_or(|arch| *arch == module.arch)
-    });
-    let same_id: Vec<_> = same_id.collect();
-    if same_id.is_empty() {
-        return Err(if id.kind == IdKind::FileSha256 { Unmatched::NoIdentity } else { Unmatched::NotInBundle });
+impl Opened {
+    fn module(&mut self, record: &ModuleRecord, choices: &Choices<'_, '_>) -> Result<RegionSource, ResolveError> {
+        let chosen = match choices.of(record) {
+            Ok(chosen) => chosen,
+            Err(why) => return Ok(RegionSource::None(why)),
+        };
+        if let Some(opened) = self.by_position.get(&chosen.position) {
+            return Ok(RegionSource::Bundle(Arc::clone(opened)));
+        }
+        let opened = Arc::new(open(chosen.bundle, chosen.module)?);
+        self.by_position.insert(chosen.position, Arc::clone(&opened));
+        self.in_order.push(Arc::clone(&opened));
+        Ok(RegionSource::Bundle(opened))
     }
-    let same_file = same_id.into_iter().filter(|(_, module)| record.file_sha256.is_none_or(|sha256| sha256 == module.file_sha256));
-    same_file
-        .min_by_key(|(bundle, module)| {
-            let coverage = &module.coverage;
-            (std::cmp::Reverse((coverage.functions, coverage.unwind)), bundle.digest, module.path.clone())
-        })
-        .ok_or(Unmatched::FileSha256Mismatch)
 }
 
 fn open(bundle: &SourceBundle<'_>, module: &Module) -> Result<MatchedModule, ResolveError> {

@@ -57,15 +57,15 @@ pub fn statement(input: &WitnessInput<'_>) -> Result<(Statement, MicroWitness), 
     let predicate = sealtrace_json::canonical(&witness)
         .and_then(|bytes| sealtrace_json::parse_value(&bytes, usize::MAX))
         .map_err(ResolveError::Encode)?;
-    let (name, sha256) = subject(input);
+    let (name, sha256) = subject_of(input.capture, &input.capture_sha256);
     Ok((Statement::new(&name, &sha256, PREDICATE_TYPE, predicate), witness))
 }
 
-/// The main binary by SHA-256; the capture itself where that binary could not be read.
-fn subject(input: &WitnessInput<'_>) -> (String, [u8; 32]) {
-    let main = input.capture.header.main_module.and_then(|region| module_of(input.capture, region));
+/// The subject of a witness of a capture, name and SHA-256: the main binary; the capture itself where that binary could not be read.
+pub fn subject_of(capture: &Capture, capture_sha256: &CaptureSha256) -> (String, [u8; 32]) {
+    let main = capture.header.main_module.and_then(|region| module_of(capture, region));
     main.and_then(|module| module.file_sha256.map(|sha256| (module.path.clone(), *sha256.as_bytes())))
-        .unwrap_or_else(|| ("capture.jsonl".to_owned(), *input.capture_sha256.as_bytes()))
+        .unwrap_or_else(|| ("capture.jsonl".to_owned(), *capture_sha256.as_bytes()))
 }
 
 fn micro_witness(input: &WitnessInput<'_>) -> MicroWitness {

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sealtrace_digest::{BlobDigest, CaptureSha256, FileSha256};
 use sealtrace_layout::{BlobError, Blobs};
 use sealtrace_object_id::{Arch, ObjectIds, Os};
-use sealtrace_resolve::{ResolveError, ResolverIdentity, SourceBundle, Sources, WitnessInput, derive, statement};
+use sealtrace_resolve::{ResolveError, ResolverIdentity, SourceBundle, Sources, Unmatched, WitnessInput, derive, statement};
 use sealtrace_symbols::{
     Alias, BlobRef, Compression, Coverage, Function, FunctionRange, LineRow, Module, Scope, SymbolBinding, SymbolSource, TableBuilder,
 };
@@ -20,10 +21,11 @@ use sealtrace_unwind::{
 };
 
 #[derive(Default)]
-struct Memory(BTreeMap<BlobDigest, Arc<[u8]>>);
+struct Memory(BTreeMap<BlobDigest, Arc<[u8]>>, AtomicUsize);
 
 impl Blobs for Memory {
     fn blob(&self, digest: &BlobDigest, _limit: u64) -> Result<Arc<[u8]>, BlobError> {
+        self.1.fetch_add(1, Ordering::Relaxed);
         self.0.get(digest).cloned().ok_or(BlobError::Missing { digest: *digest })
     }
 }
@@ -272,4 +274,57 @@ fn the_statement_is_the_same_bytes_twice_and_names_the_main_binary() {
     assert_eq!(once.subject[0].name, "/opt/a");
     assert_eq!((witness.coverage.frames_resolved, witness.coverage.frames_total), (2, 3));
     assert_eq!(witness.modules[0].bundle_sha256, Some(BlobDigest::of(b"bundle")));
+}
+
+#[test]
+fn as_many_regions_as_there_are_of_one_module_it_is_opened_once() {
+    let mut blobs = Memory::default();
+    let module = module(&mut blobs);
+    let mut capture = capture();
+    let text = capture.header.regions[0].clone();
+    let words = &mut capture.samples[0].words;
+    words.truncate(1);
+    for region in 2..50_u32 {
+        capture.header.regions.push(text.clone());
+        words.push((format!("1:{:x}", 0x200 + region * 8).parse().unwrap(), Word::At(format!("{region:x}:1010").parse().unwrap())));
+    }
+    let bundle = SourceBundle { digest: BlobDigest::of(b"bundle"), modules: vec![module], blobs: &blobs };
+    let sources = Sources::open(&capture, &[bundle.clone(), bundle]).unwrap();
+    assert_eq!(blobs.1.load(Ordering::Relaxed), 1, "the table is the only blob and is read once");
+    assert_eq!(sources.used().count(), 1);
+    let used = sources.used().next().unwrap();
+    for region in (0..50).filter(|&region| region != 1) {
+        assert!(std::ptr::eq(sources.matched(RegionIndex(region)).unwrap(), used), "region {region}");
+    }
+}
+
+#[test]
+fn the_module_with_the_identity_architecture_and_contents_asked_for_is_chosen() {
+    let mut blobs = Memory::default();
+    let small = module(&mut blobs);
+    let rich = |path: &str| Module { path: path.to_owned(), coverage: Coverage { functions: 9, ..Coverage::default() }, ..small.clone() };
+    let other_arch = Module { arch: Arch("aarch64".to_owned()), ..rich("other-arch") };
+    let other_file = Module { file_sha256: FileSha256::of(b"b"), ..rich("other-file") };
+    let other_id = Module { ids: ObjectIds { gnu_build_id: Some("11ff".to_owned()), ..ObjectIds::default() }, ..rich("other-id") };
+    let modules = vec![other_arch, other_file, other_id, small.clone(), rich("later"), rich("earlier")];
+    let chosen = |arch: Option<&str>, file: Option<&[u8]>, keep: &[usize]| {
+        let mut capture = capture();
+        let record = capture.header.regions[0].module.as_mut().unwrap();
+        record.arch = arch.map(|arch| Arch(arch.to_owned()));
+        record.file_sha256 = file.map(FileSha256::of);
+        let modules = keep.iter().map(|&position| modules[position].clone()).collect();
+        let bundle = SourceBundle { digest: BlobDigest::of(b"bundle"), modules, blobs: &blobs };
+        let sources = Sources::open(&capture, &[bundle]).unwrap();
+        sources.matched(RegionIndex(0)).map(|matched| matched.module.path.clone())
+    };
+    let all = [0, 1, 2, 3, 4, 5];
+    assert_eq!(chosen(Some("x86_64"), Some(b"a"), &all).unwrap(), "earlier");
+    assert_eq!(chosen(Some("x86_64"), Some(b"a"), &[0, 1, 2, 3]).unwrap(), "bin/a");
+    assert_eq!(chosen(Some("x86_64"), Some(b"b"), &all).unwrap(), "other-file");
+    assert_eq!(chosen(Some("aarch64"), Some(b"a"), &all).unwrap(), "other-arch");
+    assert_eq!(chosen(None, None, &[0, 1, 3]).unwrap(), "other-arch");
+    assert_eq!(chosen(Some("x86_64"), None, &[0, 3]).unwrap(), "bin/a");
+    assert_eq!(chosen(Some("aarch64"), Some(b"b"), &all), Err(Unmatched::FileSha256Mismatch));
+    assert_eq!(chosen(Some("arm"), Some(b"a"), &all), Err(Unmatched::NotInBundle));
+    assert_eq!(chosen(Some("x86_64"), Some(b"a"), &[2]), Err(Unmatched::NotInBundle));
 }

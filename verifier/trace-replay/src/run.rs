@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use sealtrace_card::{BundleLine, CardInput, Seal, card};
 use sealtrace_case::{Signature, capture_beside};
-use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, print_json, write_atomic};
+use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, ResultFile, print_json, write_all};
 use sealtrace_replay::{ReplayInput, ReplayReport, junit, replay_timed};
 use sealtrace_resolve::SourceBundle;
 
@@ -18,17 +18,29 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     refuse_own_inputs(cli)?;
     let world = world::open(cli)?;
     let report = replay(cli, &world)?;
-    if let Some(path) = &cli.junit {
-        write_atomic(path, junit(&report, cli.slo()).as_bytes(), Overwrite::Replace)?;
-    }
-    if let Some(path) = &cli.card {
-        write_atomic(path, evidence_card(cli, &world, &report).as_bytes(), Overwrite::Replace)?;
-    }
+    write_reports(cli, &world, &report)?;
     for event in report.events(cli.slo(), world.signature) {
         print_json(&event);
     }
     render::text(cli, &world, &report);
-    Ok(report.verdict(cli.slo()).exit())
+    let exit = report.verdict(cli.slo()).exit();
+    if let Some(check) = world.witness.decisive().filter(|_| exit == ExitCode::Done) {
+        let reason = check.reason.as_deref().unwrap_or("no reason given");
+        return Err(Failure::new(
+            ExitCode::Rejected,
+            format_args!("the witness contradicts itself or its capture: check {}: {reason}", check.id),
+        )
+        .hint("see every check: trace-verify TRACE --json"));
+    }
+    Ok(exit)
+}
+
+/// Both reports that were asked for, or none.
+fn write_reports(cli: &Cli, world: &World, report: &ReplayReport) -> Result<(), Failure> {
+    let junit = cli.junit.as_ref().map(|path| (path, junit(report, cli.slo())));
+    let card = cli.card.as_ref().map(|path| (path, evidence_card(cli, world, report)));
+    let reports = junit.iter().chain(&card).map(|(path, text)| ResultFile { path, bytes: text.as_bytes(), private: false });
+    write_all(&reports.collect::<Vec<_>>(), Overwrite::Replace)
 }
 
 /// A report never replaces the evidence it is about.

@@ -21,6 +21,8 @@ pub(crate) struct World {
     /// `None` only where the witness names no bundle.
     pub(crate) store: Option<Store>,
     pub(crate) bundles: Vec<VerifiedBundle>,
+    /// The witness held against itself and its capture, whatever its signature is worth.
+    pub(crate) witness: Verdict,
     pub(crate) verdict: Verdict,
 }
 
@@ -54,10 +56,13 @@ pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
         checks.undecided("dsse-signature", "there is no trust folder to check the signature against");
     }
     let parsed = Capture::parse(&capture).map_err(|error| Failure::from_error(ExitCode::Malformed, "capture", &error))?;
-    check_witness(&trace.statement, &trace.witness, Some(&parsed), &mut checks);
+    let mut own = Checks::new();
+    check_witness(&trace.statement, &trace.witness, &parsed, trust.as_ref().ok(), &mut own);
+    let witness = own.conclude(Assurance::Signed);
+    checks.absorb("", &witness);
     let mut assurance = if signature == SignatureState::Verified { Assurance::LoggedLocally } else { Assurance::None };
     let bundles = open_bundles(&trace, store.as_ref().map_err(no_store), trust, (&mut checks, &mut assurance))?;
-    Ok(World { trace, signature, capture, store: store.ok(), bundles, verdict: checks.conclude(assurance) })
+    Ok(World { trace, signature, capture, store: store.ok(), bundles, witness, verdict: checks.conclude(assurance) })
 }
 
 fn read_trace(cli: &Cli) -> Result<Vec<u8>, Failure> {
@@ -104,7 +109,7 @@ fn open_bundles(
     let digests = &trace.witness.symbolization.bundles;
     let Some(first) = digests.first() else { return Ok(Vec::new()) };
     let (store, trust) = (store?, trust?);
-    let graph = store_graph(&store)?;
+    let graph = store_graph(store)?;
     let graph = graph.ok_or_else(|| missing(first))?;
     let world = Bundles { blobs: store.oci(), graph: &graph, trust: &trust };
     let mut bundles = Vec::with_capacity(digests.len());

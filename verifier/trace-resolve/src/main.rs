@@ -1,5 +1,6 @@
 //! `trace-resolve`: names the frames of a capture and writes the trace witness.
 mod cli;
+mod outputs;
 mod run;
 
 use clap::Parser as _;

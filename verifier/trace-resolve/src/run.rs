@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use sealtrace_bundle::VerifiedBundle;
-use sealtrace_case::{Bundles, capture_beside, store_graph, trust_folder};
-use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_all, write_atomic};
+use sealtrace_case::{Bundles, check_reference, store_graph, trust_folder};
+use sealtrace_console::{ExitCode, Failure, Outcome, note, print, print_json};
 use sealtrace_digest::{CaptureSha256, FileSha256};
 use sealtrace_envelope::{MAX_STATEMENT_BYTES, PAYLOAD_TYPE_IN_TOTO, pae_digest};
 use sealtrace_resolve::{ResolverIdentity, SourceBundle, Sources, WitnessInput, capture_event, derive, statement};
@@ -16,6 +16,7 @@ use sealtrace_trust::Trust;
 use sealtrace_unwind::Placement;
 
 use crate::cli::Cli;
+use crate::outputs::Outputs;
 
 /// Runs the command.
 pub(crate) fn run(cli: &Cli) -> Outcome {
@@ -28,6 +29,8 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     })?;
     let bundles = cli.bundles.iter().map(|name| open_bundle(name, &store, &trust)).collect::<Result<Vec<_>, _>>()?;
     let resolved = resolve(&capture, &bytes, &bundles, &store)?;
+    let outputs = Outputs { cli, capture: &bytes, payload: &resolved.payload };
+    outputs.check()?;
     let trace = match (&cli.key, &cli.log) {
         (Some(key), Some(log)) => sign(&resolved.payload, key, log, cli.log_key.as_deref())?,
         _ => {
@@ -36,7 +39,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         }
     };
     let signed = cli.key.is_some();
-    write(cli, &store, &bytes, &resolved, &trace)?;
+    outputs.write(&store, &event_line(cli, &resolved)?, &trace)?;
     report(cli, &resolved.witness, signed);
     Ok(ExitCode::Done)
 }
@@ -69,13 +72,15 @@ fn open_bundle(name: &str, store: &Store, trust: &Trust) -> Result<VerifiedBundl
     let stored = store.find_bundle(name).map_err(|error| from_store(&error))?;
     let graph = store_graph(store)?.ok_or_else(|| Failure::new(ExitCode::NoVerdict, "the store holds no bundle"))?;
     let opened = Bundles { blobs: store.oci(), graph: &graph, trust }.open(&stored.digest)?;
-    opened.verified.ok_or_else(|| {
+    let verified = opened.verified.ok_or_else(|| {
         let check = opened.verdict.decisive();
         let id = check.map_or("", |check| check.id.as_str());
         let reason = check.and_then(|check| check.reason.as_deref()).unwrap_or("no reason given");
         Failure::new(opened.verdict.exit(), format_args!("symbol bundle {}: check {id} did not pass: {reason}", stored.digest))
             .hint(format_args!("see every check: trace-verify --bundle {} --json", stored.digest))
-    })
+    })?;
+    check_reference(name, &verified)?;
+    Ok(verified)
 }
 
 fn resolve(capture: &Capture, bytes: &[u8], bundles: &[VerifiedBundle], store: &Store) -> Result<Resolved, Failure> {
@@ -119,25 +124,6 @@ fn sign(payload: &[u8], key: &Path, log: &Path, log_key: Option<&Path>) -> Resul
     })?;
     sign_and_log(PAYLOAD_TYPE_IN_TOTO, payload, &key, &mut log)
         .map_err(|error| Failure::from_error(ExitCode::NoVerdict, "signing and logging", &error))
-}
-
-/// Capture, event and trace, all or none; then the store's copy of the capture.
-fn write(cli: &Cli, store: &Store, capture: &[u8], resolved: &Resolved, trace: &[u8]) -> Result<(), Failure> {
-    let overwrite = if cli.force { Overwrite::Replace } else { Overwrite::Refuse };
-    let beside = capture_beside(&cli.output_file);
-    let event = event_line(cli, resolved)?;
-    let mut files: Vec<(&Path, &[u8])> = vec![(&beside, capture)];
-    files.extend(cli.events.iter().map(|path| (path.as_path(), event.as_bytes())));
-    files.push((&cli.output_file, trace));
-    write_all(&files, overwrite)?;
-    let kept = store.captures().join("sha256");
-    let stored = std::fs::create_dir_all(&kept)
-        .map_err(|error| Failure::io("create", &kept, &error))
-        .and_then(|()| write_atomic(&kept.join(CaptureSha256::of(capture).hex()), capture, Overwrite::Refuse));
-    if stored.is_err() {
-        note("trace-resolve: the store cannot be written; the capture is kept beside the trace only");
-    }
-    Ok(())
 }
 
 fn event_line(cli: &Cli, resolved: &Resolved) -> Result<String, Failure> {

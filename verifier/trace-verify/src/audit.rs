@@ -1,84 +1,111 @@
 //! `trace-verify audit`: every trace of an evidence archive, verified and replayed with a trust folder and nothing else.
 
 use sealtrace_card::{BundleLine, CardInput, Seal, card};
-use sealtrace_case::{Bundles, Signature, trust_folder};
-use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, print, print_json, write_atomic};
+use sealtrace_case::{Signature, exit_of};
+use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_atomic};
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::{Blobs, Descriptor, LayoutGraph, media};
+use sealtrace_layout::graph::fault_of_blob;
+use sealtrace_layout::{BlobError, Descriptor, LayoutGraph, media};
 use sealtrace_replay::{ReplayInput, ReplayReport, ReplayVerdict, Score, SeedPlan, SignatureState, Slo, replay};
 use sealtrace_resolve::SourceBundle;
-use sealtrace_store::{ArchiveBlobs, ArchiveFile};
 use sealtrace_trace::MAX_CAPTURE_BYTES;
-use sealtrace_verdict::{Assurance, Checks, Verdict};
+use sealtrace_verdict::{Assurance, Checks, Conclusion, Verdict};
 use serde_json::{Value, json};
 
 use crate::cli::AuditArgs;
 use crate::judge::{Judged, judge};
 use crate::pack::TITLE;
 use crate::render;
+use crate::world::World;
+
+/// How an Evidence card begins: only an earlier card is replaced by a new one.
+const CARD_START: &[u8] = b"<!DOCTYPE html>";
 
 struct Audited {
     name: String,
     judged: Judged,
-    replay: ReplayReport,
+    /// `None` when the trace itself was rejected or malformed: nothing of it is worth running.
+    replay: Option<ReplayReport>,
 }
 
 /// Audits an archive.
 pub(crate) fn run(args: &AuditArgs) -> Outcome {
-    let trust = trust_folder(&args.trust)?;
-    let archive = open_archive(args)?;
-    let graph = archive.graph().map_err(|error| Failure::from_error(ExitCode::Malformed, "evidence archive", &error))?;
-    let world = Bundles { blobs: &archive, graph: &graph, trust: &trust };
-    let traces = trace_layers(&graph)?;
-    let audited = traces.iter().map(|layer| audit(layer, &world, &archive, args)).collect::<Result<Vec<_>, _>>()?;
+    refuse_own_archive(args)?;
+    let world = World::open_archive(&args.archive, &args.trust)?;
+    let traces = trace_layers(&world.graph)?;
+    let audited = traces.iter().map(|layer| audit(layer, &world, args)).collect::<Result<Vec<_>, _>>()?;
     let slo = if args.strict { Slo::Strict } else { Slo::Standard };
     let verdict = conclude(&audited, slo);
-    if let (Some(card), Some(first)) = (&args.card, audited.first()) {
-        write_atomic(card, card_of(first, slo).as_bytes(), Overwrite::Replace)?;
-    }
+    write_card(args, &audited, slo)?;
     if args.output.json {
         print_json(&document(&verdict, &audited, slo)?);
     } else {
         for one in &audited {
             render::trace(one.name.as_ref(), &one.judged, &one.judged.verdict);
-            print(&format!("replayed   {}", summary_line(&one.replay)));
+            print(&format!("replayed   {}", one.replay.as_ref().map_or_else(|| "no: the trace was rejected".to_owned(), summary_line)));
+        }
+        if audited.iter().all(|one| one.judged.verdict.conclusion() == Conclusion::Verified) {
+            render::conclusion(&verdict);
         }
     }
-    let vacuous = audited.iter().any(|one| one.replay.verdict(slo) == ReplayVerdict::Vacuous);
+    let vacuous = audited.iter().filter_map(|one| one.replay.as_ref()).any(|replay| replay.verdict(slo) == ReplayVerdict::Vacuous);
     Ok(if verdict.exit() == ExitCode::Rejected && vacuous { ExitCode::Vacuous } else { verdict.exit() })
 }
 
-fn open_archive(args: &AuditArgs) -> Result<ArchiveBlobs, Failure> {
-    let failed = |exit, error: &dyn std::error::Error| {
-        Failure::from_error(exit, &format!("{}", args.archive.display()), error)
-            .hint("an evidence archive is what trace-verify pack wrote, as it was; copy it again if it was cut")
-    };
-    let file = ArchiveFile::open(&args.archive).map_err(|error| failed(ExitCode::NoVerdict, &error))?;
-    ArchiveBlobs::open(file).map_err(|error| failed(ExitCode::Malformed, &error))
+/// The card never replaces the evidence it is about.
+fn refuse_own_archive(args: &AuditArgs) -> Result<(), Failure> {
+    let archive = args.archive.canonicalize().ok();
+    let card = args.card.as_ref().filter(|card| archive.is_some() && card.canonicalize().ok() == archive);
+    card.map_or(Ok(()), |card| {
+        Err(Failure::new(ExitCode::NoVerdict, format_args!("{} is the evidence archive", card.display()))
+            .hint("name another file for the card"))
+    })
 }
 
-fn trace_layers(graph: &LayoutGraph) -> Result<Vec<Descriptor>, Failure> {
+fn write_card(args: &AuditArgs, audited: &[Audited], slo: Slo) -> Result<(), Failure> {
+    let Some(path) = &args.card else { return Ok(()) };
+    let replayed = audited.iter().find_map(|one| one.replay.as_ref().map(|replay| (one, replay)));
+    match replayed {
+        Some((one, replay)) => write_atomic(path, card_of(one, replay, slo).as_bytes(), Overwrite::ReplaceSameKind(CARD_START)),
+        None => {
+            note("trace-verify: no card: no trace of the archive was replayed");
+            Ok(())
+        }
+    }
+}
+
+/// The traces of an archive's evidence manifests.
+pub(crate) fn trace_layers(graph: &LayoutGraph) -> Result<Vec<Descriptor>, Failure> {
     let evidence = graph.manifests().values().filter(|manifest| manifest.artifact_type == media::EVIDENCE);
     let is_trace = |layer: &&Descriptor| layer.annotations.get(TITLE).is_some_and(|title| title.ends_with(".sigstore.json"));
     let traces: Vec<Descriptor> = evidence.flat_map(|manifest| manifest.layers.iter().filter(is_trace).cloned()).collect();
     if traces.is_empty() {
-        return Err(
-            Failure::new(ExitCode::Malformed, "the archive holds no trace").hint("make one: trace-verify pack TRACE --to evidence.tar")
-        );
+        return Err(Failure::new(ExitCode::Malformed, "the archive holds no trace")
+            .hint("make one: trace-verify pack TRACE --to evidence.tar; a symbol bundle's archive goes to symbol-bundle import"));
     }
     Ok(traces)
 }
 
-fn audit(layer: &Descriptor, world: &Bundles<'_>, archive: &ArchiveBlobs, args: &AuditArgs) -> Result<Audited, Failure> {
-    let missing = |error: &dyn std::error::Error| Failure::from_error(ExitCode::Rejected, "evidence archive", error);
-    let limit = u64::try_from(sealtrace_envelope::MAX_BUNDLE_BYTES).unwrap_or(u64::MAX);
-    let bytes = archive.blob(&layer.digest, limit).map_err(|error| missing(&error))?;
-    let judged = judge(&bytes, world, |trace| {
-        let digest = BlobDigest::from_bytes(*trace.witness.capture_ref.sha256.as_bytes());
-        let capture = archive.blob(&digest, u64::try_from(MAX_CAPTURE_BYTES).unwrap_or(u64::MAX)).map_err(|error| missing(&error))?;
-        Ok(capture.to_vec())
-    })?;
-    let bundles: Vec<SourceBundle<'_>> = judged.bundles.iter().map(|bundle| SourceBundle::of(bundle, archive)).collect();
+/// Judges one trace of an archive; its capture is the blob with the digest that the witness names.
+pub(crate) fn judge_layer(layer: &Descriptor, world: &World) -> Result<Judged, Failure> {
+    let read = |digest: &BlobDigest, limit: usize| {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        world.blobs.blob(digest, limit).map(|bytes| bytes.to_vec()).map_err(|error: BlobError| {
+            Failure::from_error(exit_of(fault_of_blob(&error)), "evidence archive", &error)
+                .hint("the archive is damaged or was changed: ask for it again")
+        })
+    };
+    let bytes = read(&layer.digest, sealtrace_envelope::MAX_BUNDLE_BYTES)?;
+    judge(bytes, &world.bundles(), |trace| read(&BlobDigest::from_bytes(*trace.witness.capture_ref.sha256.as_bytes()), MAX_CAPTURE_BYTES))
+}
+
+fn audit(layer: &Descriptor, world: &World, args: &AuditArgs) -> Result<Audited, Failure> {
+    let judged = judge_layer(layer, world)?;
+    let name = layer.annotations.get(TITLE).cloned().unwrap_or_default();
+    if matches!(judged.verdict.conclusion(), Conclusion::Rejected | Conclusion::Malformed) {
+        return Ok(Audited { name, judged, replay: None });
+    }
+    let bundles: Vec<SourceBundle<'_>> = judged.bundles.iter().map(|bundle| SourceBundle::of(bundle, world.blobs.as_ref())).collect();
     let input = ReplayInput {
         witness: &judged.trace.witness,
         witness_digest: judged.trace.digest,
@@ -87,11 +114,11 @@ fn audit(layer: &Descriptor, world: &Bundles<'_>, archive: &ArchiveBlobs, args: 
         seeds: SeedPlan::Derived(args.seeds),
     };
     let replay = replay(&input).map_err(|error| Failure::from_error(error.exit(), "replay", &error))?;
-    let name = layer.annotations.get(TITLE).cloned().unwrap_or_default();
-    Ok(Audited { name, judged, replay })
+    Ok(Audited { name, judged, replay: Some(replay) })
 }
 
-/// One verdict over all traces: their checks, and a `replay` check each.
+/// One verdict over all traces: their checks, and for each `replay` (the level reached) and `frames-derive` (nothing recorded derives
+/// otherwise: an objective tolerates a difference, a verdict does not).
 fn conclude(audited: &[Audited], slo: Slo) -> Verdict {
     let mut checks = Checks::new();
     let mut assurance = Assurance::CosignedOutside;
@@ -99,11 +126,22 @@ fn conclude(audited: &[Audited], slo: Slo) -> Verdict {
         let prefix = format!("{}/", one.name);
         checks.absorb(&prefix, &one.judged.verdict);
         assurance = assurance.min(one.judged.verdict.assurance());
-        let id = format!("{prefix}replay");
-        if one.replay.verdict(slo) == ReplayVerdict::Pass {
-            checks.pass(&id, &summary_line(&one.replay));
+        let (level, derive) = (format!("{prefix}replay"), format!("{prefix}frames-derive"));
+        let Some(replay) = &one.replay else {
+            checks.undecided(&level, "the trace was rejected, so it was not replayed");
+            continue;
+        };
+        let summary = summary_line(replay);
+        if replay.verdict(slo) == ReplayVerdict::Pass {
+            checks.pass(&level, &summary);
         } else {
-            checks.fail(&id, &summary_line(&one.replay));
+            checks.fail(&level, &summary);
+        }
+        if replay.mismatches.is_empty() && replay.record_mismatches.is_empty() {
+            checks.pass(&derive, "every recorded frame and field follows from capture and bundles");
+        } else {
+            let count = replay.mismatches.len().saturating_add(replay.record_mismatches.len());
+            checks.fail(&derive, &format!("{count} recorded fields derive otherwise; list them with trace-replay"));
         }
     }
     checks.conclude(assurance)
@@ -127,7 +165,7 @@ fn document(verdict: &Verdict, audited: &[Audited], slo: Slo) -> Result<Value, F
             "signature": one.judged.trace.signature.word(),
             "coverage": one.judged.trace.witness.coverage,
             "verdict": verdict,
-            "replay": one.replay.events(slo, signature_state(&one.judged)),
+            "replay": one.replay.as_ref().map(|replay| replay.events(slo, signature_state(&one.judged))),
         }));
     }
     if let Some(object) = document.as_object_mut() {
@@ -145,7 +183,7 @@ fn signature_state(judged: &Judged) -> SignatureState {
     }
 }
 
-fn card_of(one: &Audited, slo: Slo) -> String {
+fn card_of(one: &Audited, replay: &ReplayReport, slo: Slo) -> String {
     let seal = match &one.judged.trace.signature {
         Signature::Verified(statement) => Some(Seal::from(statement.as_ref())),
         Signature::Rejected | Signature::Unsigned | Signature::Unchecked => None,
@@ -155,7 +193,7 @@ fn card_of(one: &Audited, slo: Slo) -> String {
         witness: &one.judged.trace.witness,
         witness_digest: one.judged.trace.digest,
         verdict: &one.judged.verdict,
-        replay: &one.replay,
+        replay,
         slo,
         signature: signature_state(&one.judged),
         seal: seal.as_ref(),

@@ -1,8 +1,9 @@
 //! `trace-verify --bundle` and `trace-verify bundles`.
 
-use sealtrace_case::Bundles;
+use sealtrace_bundle::OpenedBundle;
+use sealtrace_case::check_reference;
 use sealtrace_console::{ExitCode, Failure, Outcome, print, print_json};
-use sealtrace_verdict::Verdict;
+use sealtrace_verdict::{Checks, Verdict};
 
 use crate::cli::{BundlesArgs, VerifyArgs};
 use crate::render;
@@ -11,19 +12,42 @@ use crate::world::{World, open_store};
 /// Verifies a bundle of the store.
 pub(crate) fn verify(name: &str, args: &VerifyArgs) -> Outcome {
     let world = World::open(&args.world)?;
-    let stored = world.store.find_bundle(name).map_err(|error| {
+    let store = world.store.as_ref().ok_or_else(|| Failure::new(ExitCode::NoVerdict, "no store"))?;
+    let stored = store.find_bundle(name).map_err(|error| {
         Failure::from_error(ExitCode::NoVerdict, "symbol bundle", &error)
             .hint("list what the store holds: trace-verify bundles; import what is missing: symbol-bundle import ARCHIVE")
     })?;
-    let bundles = Bundles { blobs: world.store.oci(), graph: &world.graph, trust: &world.trust };
-    let opened = bundles.open(&stored.digest)?;
-    let verdict = without_skipped(opened.verdict, &args.skip)?;
+    let opened = world.bundles().open(&stored.digest)?;
+    if let Some(verified) = &opened.verified {
+        check_reference(name, verified)?;
+    }
+    let verdict = with_layers(&opened, &world);
+    let verdict = without_skipped(verdict, &args.skip)?;
     if args.output.json {
         print_json(&verdict);
     } else {
         render::bundle(&stored.digest, &verdict, opened.verified.as_ref());
     }
     Ok(verdict.exit())
+}
+
+/// Adds the check `layers`: every layer of the bundle is there and has the digest and size that the manifest says. Resolving would
+/// notice one bad table when it is used; whoever verifies a bundle asks about all of it.
+fn with_layers(opened: &OpenedBundle, world: &World) -> Verdict {
+    let mut checks = Checks::new();
+    checks.absorb("", &opened.verdict);
+    let Some(bundle) = &opened.verified else { return opened.verdict.clone() };
+    let layers = &bundle.manifest().layers;
+    let bad = layers.iter().find_map(|layer| match world.blobs.blob(&layer.digest, layer.size) {
+        Ok(bytes) if u64::try_from(bytes.len()) == Ok(layer.size) => None,
+        Ok(bytes) => Some(format!("blob {} has {} bytes, the manifest says {}", layer.digest, bytes.len(), layer.size)),
+        Err(error) => Some(error.to_string()),
+    });
+    match bad {
+        None => checks.pass("layers", &format!("all {} layers", layers.len())),
+        Some(reason) => checks.fail("layers", &reason),
+    }
+    checks.conclude(opened.verdict.assurance())
 }
 
 /// Applies `--skip`.

@@ -66,9 +66,12 @@ pub(crate) struct WorldArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// The trace
-    #[arg(value_name = "TRACE")]
+    /// The trace, or an evidence archive (then with --trust)
+    #[arg(value_name = "TRACE|evidence.tar")]
     pub(crate) trace: PathBuf,
+    /// Which trace of an archive [default: the first]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
     /// Index of the frame, 0…n−1 over the whole witness
     #[arg(long, value_name = "N")]
     pub(crate) frame: u64,

@@ -9,6 +9,8 @@ use sealtrace_verdict::{Assurance, Verdict};
 
 /// A trace with its verdict and what the verdict rests on.
 pub(crate) struct Judged {
+    /// The trace as it was read.
+    pub(crate) bytes: Vec<u8>,
     pub(crate) trace: OpenTrace,
     pub(crate) capture: Capture,
     pub(crate) capture_bytes: Vec<u8>,
@@ -21,11 +23,11 @@ pub(crate) struct Judged {
 
 /// Judges a trace. `find_capture` gives the bytes with the digest that the witness names.
 pub(crate) fn judge(
-    bytes: &[u8],
+    bytes: Vec<u8>,
     world: &Bundles<'_>,
     find_capture: impl FnOnce(&OpenTrace) -> Result<Vec<u8>, Failure>,
 ) -> Result<Judged, Failure> {
-    let mut trace = open_trace(bytes, Some(world.trust))?;
+    let mut trace = open_trace(&bytes, Some(world.trust))?;
     let capture_bytes = find_capture(&trace)?;
     let capture = Capture::parse(&capture_bytes).map_err(|error| Failure::from_error(ExitCode::Malformed, "capture", &error))?;
     let mut checks = std::mem::take(&mut trace.checks);
@@ -33,7 +35,7 @@ pub(crate) fn judge(
         checks.undecided("dsse-signature", "the statement is unsigned: nobody vouches for it");
     }
     checks.compare("capture-digest", &trace.witness.capture_ref.sha256.hex(), &Capture::digest(&capture_bytes).hex());
-    check_witness(&trace.statement, &trace.witness, Some(&capture), &mut checks);
+    check_witness(&trace.statement, &trace.witness, &capture, Some(world.trust), &mut checks);
     let mut assurance = if matches!(trace.signature, Signature::Verified(_)) { Assurance::LoggedLocally } else { Assurance::None };
     let (mut bundles, mut attachments) = (Vec::new(), Vec::new());
     for digest in &trace.witness.symbolization.bundles {
@@ -52,5 +54,5 @@ pub(crate) fn judge(
         }
     }
     let verdict = checks.conclude(assurance);
-    Ok(Judged { trace, capture, capture_bytes, bundles, attachments, verdict })
+    Ok(Judged { bytes, trace, capture, capture_bytes, bundles, attachments, verdict })
 }

@@ -15,7 +15,7 @@ use sealtrace_verdict::Conclusion;
 use crate::cli::PackArgs;
 use crate::judge::Judged;
 use crate::run::judge_file;
-use crate::world::{World, read_trace};
+use crate::world::World;
 
 /// Media type of an unsigned statement in a pack.
 const UNSIGNED_STATEMENT: &str = "application/vnd.in-toto+json";
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &PackArgs) -> Outcome {
         if unsigned {
             note(&format!("trace-verify: {} is unsigned; an audit of it stays undecided", path.display()));
         }
-        pack.add_trace(&stem(path), &read_trace(path)?, &judged)?;
+        pack.add_trace(&stem(path), &judged)?;
         for (bundle, attached) in judged.bundles.iter().zip(&judged.attachments) {
             pack.add_bundle(bundle, attached, &judged, &world)?;
         }
@@ -87,7 +87,8 @@ impl Pack {
         }
     }
 
-    fn add_trace(&mut self, stem: &str, bytes: &[u8], judged: &Judged) -> Result<(), Failure> {
+    fn add_trace(&mut self, stem: &str, judged: &Judged) -> Result<(), Failure> {
+        let bytes = judged.bytes.as_slice();
         let name = format!("{stem}.sigstore.json");
         let taken = |layer: &Descriptor| layer.annotations.get(TITLE) == Some(&name) && layer.digest != BlobDigest::of(bytes);
         if self.layers.iter().any(taken) {
@@ -105,7 +106,7 @@ impl Pack {
 
     /// The manifests with signature and fragment whole; of the layers only the index and what the traces used.
     fn add_bundle(&mut self, bundle: &VerifiedBundle, attached: &[Attachment], judged: &Judged, world: &World) -> Result<(), Failure> {
-        let store = world.store.oci();
+        let store = world.blobs.as_ref();
         let digest = bundle.digest();
         self.list(&digest, "bundle", store)?;
         let index = bundle.manifest().layers.iter().find(|layer| layer.media_type == media::SYMBOL_INDEX);

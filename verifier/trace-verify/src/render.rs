@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sealtrace_bundle::{LogPosition, VerifiedBundle};
 use sealtrace_case::Signature;
-use sealtrace_console::{escape, print};
+use sealtrace_console::{escape, note, print};
 use sealtrace_digest::BlobDigest;
 use sealtrace_verdict::{Assurance, Conclusion, Outcome, Verdict};
 
@@ -28,6 +28,7 @@ pub(crate) fn bundle(digest: &BlobDigest, verdict: &Verdict, verified: Option<&V
         ));
     }
     print(&checked(verdict));
+    conclusion(verdict);
 }
 
 /// A trace's verdict.
@@ -52,6 +53,7 @@ pub(crate) fn trace(path: &Path, judged: &Judged, verdict: &Verdict) {
         witness.symbolization.bundles.len()
     ));
     print(&checked(verdict));
+    conclusion(verdict);
 }
 
 fn word(conclusion: Conclusion) -> &'static str {
@@ -74,16 +76,42 @@ fn logged(log: &LogPosition, assurance: Assurance) -> String {
     format!("logged     {} entry {index} of {size}, no authenticated time ({meaning})", escape(origin))
 }
 
-/// `17 checks passed, 1 skipped (…)`, or the check that decided.
+/// `17 passed, 0 failed, 1 skipped`.
 fn checked(verdict: &Verdict) -> String {
     let count = |outcome| verdict.checks().iter().filter(|check| check.outcome == outcome).count();
     let (pass, fail, skipped) = (count(Outcome::Pass), count(Outcome::Fail), count(Outcome::Skipped));
-    let mut line = format!("checked    {pass} passed, {fail} failed, {skipped} skipped");
-    if let Some(check) = verdict.decisive() {
-        line = format!("{line}; {}: {}", check.id, escape(check.reason.as_deref().unwrap_or("no reason given")));
-        if let (Some(expected), Some(found)) = (&check.expected, &check.found) {
-            line = format!("{line} (expected {}, found {})", escape(expected), escape(found));
-        }
+    let listed = if skipped == 0 { "" } else { "; --json lists each" };
+    format!("checked    {pass} passed, {fail} failed, {skipped} skipped{listed}")
+}
+
+/// Where the verdict is not verified: every check that decided it, and the next step.
+pub(crate) fn conclusion(verdict: &Verdict) {
+    const SHOWN: usize = 8;
+    let decisive = verdict.decisive_checks();
+    for check in decisive.iter().take(SHOWN) {
+        let values = match (&check.expected, &check.found) {
+            (Some(expected), Some(found)) => format!(" (expected {}, found {})", escape(expected), escape(found)),
+            _ => String::new(),
+        };
+        print(&format!("because    {}: {}{values}", check.id, escape(check.reason.as_deref().unwrap_or("no reason given"))));
     }
-    line
+    if decisive.len() > SHOWN {
+        print(&format!("           and {} more; --json lists each", decisive.len() - SHOWN));
+    }
+    if let Some(next) = decisive.first().and_then(|check| next_step(check.id.rsplit('/').next().unwrap_or_default())) {
+        note(&format!("  next: {next}"));
+    }
+}
+
+/// What to do about a check that did not pass.
+fn next_step(check: &str) -> Option<&'static str> {
+    Some(match check {
+        "signer-trusted" | "log-trusted" | "freshness" => {
+            "if that key or log should count, get the trust folder of its owner on another way than the evidence, and install it: symbol-bundle trust add FOLDER --store DIR (or give it with --trust)"
+        }
+        "present" => "import the symbol bundle's archive: symbol-bundle import ARCHIVE --store DIR",
+        "dsse-signature" => "sign it: trace-resolve … --key K --log DIR; a signature that failed means the bytes were changed",
+        "replay" | "frames-derive" => "list every difference: trace-replay --trace TRACE --strict",
+        _ => return None,
+    })
 }

@@ -1,20 +1,23 @@
 //! The world a verdict is made in: a store with its trust, or an evidence archive with a trust folder.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use sealtrace_case::{store_graph, trust_folder};
+use sealtrace_case::{Bundles, exit_of, store_graph, trust_folder};
 use sealtrace_console::{ExitCode, Failure, StoreArgs};
-use sealtrace_layout::{ImageIndex, LayoutGraph};
-use sealtrace_store::Store;
+use sealtrace_layout::archive::BLOCK;
+use sealtrace_layout::{ArchiveFault, Blobs, ImageIndex, LayoutGraph};
+use sealtrace_store::{ArchiveBlobs, ArchiveFile, Store};
 use sealtrace_trust::Trust;
 
 use crate::cli::WorldArgs;
 
-/// A store and the trust to judge it by.
+/// Blobs, manifests and the trust to judge them by.
 pub(crate) struct World {
-    pub(crate) store: Store,
+    pub(crate) blobs: Box<dyn Blobs>,
     pub(crate) graph: LayoutGraph,
     pub(crate) trust: Trust,
+    /// The store; `None` for an evidence archive, whose captures are blobs.
+    pub(crate) store: Option<Store>,
 }
 
 /// Opens the store.
@@ -35,7 +38,37 @@ impl World {
             Some(graph) => graph,
             None => empty_graph(&store)?,
         };
-        Ok(Self { store, graph, trust })
+        Ok(Self { blobs: Box::new(store.oci().clone()), graph, trust, store: Some(store) })
+    }
+
+    /// Opens an evidence archive with a trust folder, which never comes from the archive.
+    pub(crate) fn open_archive(path: &Path, trust: &Path) -> Result<Self, Failure> {
+        let trust = trust_folder(trust)?;
+        let failed = |exit, error: &dyn std::error::Error| {
+            Failure::from_error(exit, &format!("{}", path.display()), error)
+                .hint("an evidence archive is what trace-verify pack wrote, as it was; copy it again if it was cut")
+        };
+        let file = ArchiveFile::open(path).map_err(|error| failed(ExitCode::NoVerdict, &error))?;
+        let blobs = ArchiveBlobs::open(file).map_err(|error| {
+            let exit = match error.fault() {
+                ArchiveFault::Truncated | ArchiveFault::Device => ExitCode::NoVerdict,
+                ArchiveFault::Malformed | ArchiveFault::Limit => ExitCode::Malformed,
+            };
+            failed(exit, &error)
+        })?;
+        let graph = blobs.graph().map_err(|error| {
+            let exit = match &error {
+                sealtrace_store::StoreError::Graph(error) => exit_of(error.fault()),
+                _ => ExitCode::Malformed,
+            };
+            failed(exit, &error)
+        })?;
+        Ok(Self { blobs: Box::new(blobs), graph, trust, store: None })
+    }
+
+    /// What bundles are verified with.
+    pub(crate) fn bundles(&self) -> Bundles<'_> {
+        Bundles { blobs: self.blobs.as_ref(), graph: &self.graph, trust: &self.trust }
     }
 }
 
@@ -51,4 +84,16 @@ pub(crate) fn read_trace(path: &Path) -> Result<Vec<u8>, Failure> {
         Failure::from_error(ExitCode::NoVerdict, "trace", &error)
             .hint("make one: trace-resolve --bundle NAME:VERSION capture.jsonl -o trace.sigstore.json")
     })
+}
+
+/// Whether a file begins as an archive does (the ustar magic of its first header).
+pub(crate) fn is_archive(path: &Path) -> bool {
+    use std::io::Read as _;
+    let mut header = [0; BLOCK];
+    std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header)).is_ok() && header.get(257..262) == Some(b"ustar")
+}
+
+/// The folder of captures of a world's store.
+pub(crate) fn captures(world: &World) -> Option<PathBuf> {
+    world.store.as_ref().map(Store::captures)
 }

@@ -10,6 +10,11 @@ use crate::capture::{CaptureHeader, Region, Sample};
 pub const MAX_CAPTURE_BYTES: usize = 1 << 30;
 /// The longest line accepted: 64 MiB (ours; the header of 10,000 regions takes about 3 MB).
 pub const MAX_LINE_BYTES: usize = 64 << 20;
+/// The most regions of a capture: 65,536 (ours; each holds at least one map, and Linux gives a process 65,530 unless it is told otherwise).
+pub const MAX_REGIONS: usize = 1 << 16;
+/// The most maps of a capture in total: 524,288 (ours: twice 262,144, to which `vm.max_map_count` is often raised, because replay cuts a map
+/// in two at most once).
+pub const MAX_MAPS: usize = 1 << 19;
 
 /// A parsed capture: a header and samples in canonical order: by first seen, which differs for each (so the order does not depend on
 /// the numbering of regions).
@@ -56,6 +61,24 @@ pub enum CaptureError {
     Counters {
         /// What does not add up.
         what: String,
+    },
+    /// More regions or maps than any capture has.
+    #[error("capture has {found} {what}, the limit is {limit}")]
+    TooMany {
+        /// `regions` or `maps`.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+        /// The number found.
+        found: usize,
+    },
+    /// Records that have an order are out of it, or the same one comes twice: which of two holds must not be a reader's choice.
+    #[error("capture line {line}: {what} are not strictly ascending")]
+    Order {
+        /// Line number from 1.
+        line: usize,
+        /// `words`, `calls`, `unreadable`, or `rows`.
+        what: &'static str,
     },
     /// A record cannot be written.
     #[error("capture cannot be encoded: {0}")]
@@ -115,6 +138,8 @@ impl Capture {
         if head.record != "header" || head.capture_version != 0 {
             return Err(header("expected record \"header\" with captureVersion 0"));
         }
+        check_count("regions", MAX_REGIONS, head.regions.len())?;
+        check_count("maps", MAX_MAPS, head.regions.iter().map(|region| region.maps.len()).sum())?;
         Placement::canonical(&self.region_sizes()).map_err(CaptureError::Regions)?;
         if head.regions.iter().any(|region| !maps_fit(region)) {
             return Err(header("a region's maps are out of order or reach past its end"));
@@ -127,7 +152,24 @@ impl Capture {
         if seen.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
             return Err(header("two samples have the same firstSeen"));
         }
-        let loss = &head.loss;
+        self.check_order()?;
+        self.check_counters()
+    }
+
+    /// Samples are still in the order of the file's lines.
+    fn check_order(&self) -> Result<(), CaptureError> {
+        let in_order = |line, what, ascending: bool| if ascending { Ok(()) } else { Err(CaptureError::Order { line, what }) };
+        in_order(1, "rows", ascending(&self.header.rows, |captured| (captured.region, captured.row.start)))?;
+        for (line, sample) in (2..).zip(&self.samples) {
+            in_order(line, "words", ascending(&sample.words, |&(at, _)| at))?;
+            in_order(line, "calls", ascending(&sample.calls, |fact| fact.at))?;
+            in_order(line, "unreadable", ascending(&sample.unreadable, |&at| at))?;
+        }
+        Ok(())
+    }
+
+    fn check_counters(&self) -> Result<(), CaptureError> {
+        let loss = &self.header.loss;
         let parts = [loss.delivered, loss.ring_lost, loss.rate_limited, loss.filtered];
         let sum = parts.iter().try_fold(0_u64, |sum, &part| sum.checked_add(part));
         if sum != Some(loss.kernel_hits) {
@@ -139,6 +181,15 @@ impl Capture {
         }
         Ok(())
     }
+}
+
+fn check_count(what: &'static str, limit: usize, found: usize) -> Result<(), CaptureError> {
+    if found > limit { Err(CaptureError::TooMany { what, limit, found }) } else { Ok(()) }
+}
+
+/// Whether each key is greater than the one before.
+fn ascending<T, K: Ord>(items: &[T], key: impl Fn(&T) -> K) -> bool {
+    items.is_sorted_by(|before, after| key(before) < key(after))
 }
 
 fn maps_fit(region: &Region) -> bool {

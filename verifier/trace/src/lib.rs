@@ -13,7 +13,7 @@ pub use capture::{
     BtfRecord, CallFact, CaptureHeader, CapturedRow, HostContext, LibcRecord, Loss, MapRange, ModuleRecord, PrivacyProfile, ProbeObject,
     ProbeType, Region, RegionKind, Sample, Sampling,
 };
-pub use capture_file::{Capture, CaptureError, MAX_CAPTURE_BYTES, MAX_LINE_BYTES};
+pub use capture_file::{Capture, CaptureError, MAX_CAPTURE_BYTES, MAX_LINE_BYTES, MAX_MAPS, MAX_REGIONS};
 pub use events::{CaptureEvent, CaptureEventFrame};
 pub use ids::{TraceId, replay_id};
 pub use witness::{

@@ -1,6 +1,6 @@
 //! Reading a capture: strict, bounded, never a panic; every check with a capture in which only that check is broken.
 
-use sealtrace_trace::{Capture, CaptureError};
+use sealtrace_trace::{Capture, CaptureError, MAX_MAPS, MAX_REGIONS};
 
 const HEADER: &str = r#"{"backend":"ptrace","btfSource":{"selectionReason":"none needed","sha256":null,"sourceKind":"none","sourcePath":null},"captureVersion":0,"capturedAt":"2026-01-01T00:00:00Z","host":{"arch":"x86_64","bootIdHash":null,"kernelRelease":"6.1","osRelease":"debian 12"},"libc":{"variant":"glibc","version":"2.36"},"loss":{"delivered":3,"filtered":0,"kernelHits":4,"rateLimited":0,"ringLost":1},"mainModule":null,"platform":"linux","privacyProfile":{"id":"read-set-only/v0","sha256":"00"},"probeObject":null,"raw":false,"record":"header","regions":[{"kind":"stack","maps":[{"offset":0,"perms":"rw-","size":4096}],"module":null,"size":8192}],"rows":[],"sampling":{"durationMs":10,"frequency":1,"rounds":1}}"#;
 
@@ -71,4 +71,71 @@ fn no_flipped_byte_panics() {
             drop(Capture::parse(&bytes));
         }
     }
+}
+
+const ROW: &str = r#"{"region":0,"row":{"cfa":{"registerOffset":[7,8]},"end":"0x20","fdeOffset":0,"registers":[],"section":"eh_frame","signal":false,"start":"0x10"}}"#;
+
+#[test]
+fn records_out_of_order_or_twice_are_refused_with_their_line() {
+    let second = sample(2, 1);
+    let with = |from: &str, to: &str| {
+        assert!(second.contains(from), "{from} is not in the sample");
+        Capture::parse(&capture(HEADER, &[sample(1, 2), second.replace(from, to)]))
+    };
+    let fact = |at: &str, call: &str| format!(r#"{{"at":"{at}","call":{call},"sigreturn":null}}"#);
+    let words = |places: [&str; 2]| format!(r#""words":[["{}","null"],["{}","invalid"]]"#, places[0], places[1]);
+    let calls = |places: [&str; 2]| format!(r#""calls":[{},{}]"#, fact(places[0], "null"), fact(places[1], "\"none\""));
+    let unreadable = |places: [&str; 2]| format!(r#""unreadable":["{}","{}"]"#, places[0], places[1]);
+    let ascending = ["0:9", "0:10"];
+    for (from, what, to) in [
+        (r#""words":[["0:10","null"]]"#, "words", &words as &dyn Fn([&str; 2]) -> String),
+        (r#""calls":[]"#, "calls", &calls),
+        (r#""unreadable":[]"#, "unreadable", &unreadable),
+    ] {
+        assert!(with(from, &to(ascending)).is_ok(), "{what}");
+        for wrong in [["0:10", "0:9"], ["0:10", "0:10"]] {
+            let refused = with(from, &to(wrong));
+            assert!(matches!(refused, Err(CaptureError::Order { line: 3, what: found }) if found == what), "{what} {wrong:?}: {refused:?}");
+        }
+    }
+}
+
+#[test]
+fn rows_out_of_order_or_with_the_same_start_are_refused() {
+    let with = |rows: &[String]| {
+        let header = HEADER.replace("\"rows\":[]", &format!("\"rows\":[{}]", rows.join(",")));
+        Capture::parse(&capture(&header, &[sample(1, 2), sample(2, 1)]))
+    };
+    let row = |region: u32, start: &str, end: &str| {
+        ROW.replace("\"region\":0", &format!("\"region\":{region}")).replace("0x10", start).replace("0x20", end)
+    };
+    assert!(with(&[row(0, "0x10", "0x20"), row(0, "0x20", "0x30"), row(1, "0x8", "0x10")]).is_ok());
+    for wrong in [
+        [row(0, "0x20", "0x30"), row(0, "0x10", "0x20")],
+        [row(1, "0x8", "0x10"), row(0, "0x10", "0x20")],
+        [row(0, "0x10", "0x20"), row(0, "0x10", "0x20")],
+        [row(0, "0x10", "0x20"), row(0, "0x10", "0x30")],
+    ] {
+        let refused = with(&wrong);
+        assert!(matches!(refused, Err(CaptureError::Order { line: 1, what: "rows" })), "{wrong:?}: {refused:?}");
+    }
+}
+
+#[test]
+fn more_regions_or_maps_than_a_process_has_are_refused() {
+    let parsed = |regions: &[String]| {
+        let start = HEADER.find("\"regions\":[").unwrap() + "\"regions\":[".len();
+        let end = HEADER.find("],\"rows\"").unwrap();
+        let header = format!("{}{}{}", &HEADER[..start], regions.join(","), &HEADER[end..]);
+        Capture::parse(&capture(&header, &[sample(1, 2), sample(2, 1)]))
+    };
+    let region = |maps: usize| {
+        let maps: Vec<String> = (0..maps).map(|number| format!(r#"{{"offset":{number},"perms":"r--","size":1}}"#)).collect();
+        format!(r#"{{"kind":"stack","maps":[{}],"module":null,"size":1000000}}"#, maps.join(","))
+    };
+    let many = |count: usize| vec![region(0); count];
+    assert!(parsed(&many(MAX_REGIONS)).is_ok());
+    assert!(matches!(parsed(&many(MAX_REGIONS + 1)), Err(CaptureError::TooMany { what: "regions", .. })));
+    assert!(parsed(&[region(MAX_MAPS / 2), region(MAX_MAPS / 2)]).is_ok());
+    assert!(matches!(parsed(&[region(MAX_MAPS / 2), region(MAX_MAPS / 2 + 1)]), Err(CaptureError::TooMany { what: "maps", .. })));
 }

@@ -36,6 +36,29 @@ impl TrustedLog {
         Self { log, valid_from: VALID_FROM.to_owned(), valid_until: None }
     }
 
+    /// The times that are within both windows, as start and end; `None` where there are none, or where two different times are
+    /// not both written `YYYY-MM-DDThh:mm:ssZ`, the one form in which order of text is order of time.
+    pub(crate) fn common_window(&self, other: &Self) -> Option<(String, Option<String>)> {
+        let from = match (self.valid_from.as_str(), other.valid_from.as_str()) {
+            (VALID_FROM, start) | (start, VALID_FROM) => start,
+            (one, two) => ordered(one, two)?.1,
+        };
+        let until = match (self.valid_until.as_deref(), other.valid_until.as_deref()) {
+            (None, end) | (end, None) => end,
+            (Some(one), Some(two)) => Some(ordered(one, two)?.0),
+        };
+        // A window that stands so in one of the files is taken as it is.
+        let stands = |log: &Self| log.valid_from == from && log.valid_until.as_deref() == until;
+        let in_order = |until| from == VALID_FROM || ordered(from, until).is_some_and(|(first, _)| first == from);
+        let holds = stands(self) || stands(other) || until.is_none_or(in_order);
+        holds.then(|| (from.to_owned(), until.map(str::to_owned)))
+    }
+
+    /// The window as people compare it.
+    pub(crate) fn shown_window(&self) -> String {
+        format!("from {} to {}", excerpt(&self.valid_from), self.valid_until.as_deref().map_or_else(|| "open".to_owned(), excerpt))
+    }
+
     /// Whether the window limits nothing.
     pub fn is_unlimited(&self) -> bool {
         self.valid_from == VALID_FROM && self.valid_until.is_none()
@@ -71,6 +94,16 @@ pub enum TrustedRootError {
         /// The name.
         origin: String,
     },
+    /// One key for two logs: an entry names its log by the key alone.
+    #[error("trusted root names the logs {first} and {second} with one key, {key}")]
+    OneKey {
+        /// The key.
+        key: String,
+        /// The first name.
+        first: String,
+        /// The second name.
+        second: String,
+    },
     /// Certificates, CT logs or time stamp authorities, which this release does not evaluate.
     #[error("trusted root holds {what}, which this release does not support")]
     Unsupported {
@@ -99,10 +132,14 @@ pub fn parse_trusted_root(bytes: &[u8]) -> Result<Vec<TrustedLog>, TrustedRootEr
     if root.tlogs.len() > MAX_LOGS {
         return Err(TrustedRootError::Unsupported { what: "more than 256 logs" });
     }
-    let mut logs = BTreeMap::new();
+    let (mut logs, mut keys) = (BTreeMap::new(), BTreeMap::new());
     for entry in root.tlogs {
         let log = parse_log(entry)?;
         let origin = log.log.origin.clone();
+        if let Some(first) = keys.insert(log.log.key_id(), origin.clone()).filter(|first| *first != origin) {
+            let (first, second) = (first.as_str().to_owned(), origin.as_str().to_owned());
+            return Err(TrustedRootError::OneKey { key: log.log.key.key_id().hex(), first, second });
+        }
         if logs.insert(origin.clone(), log).is_some() {
             return Err(TrustedRootError::TwoLogs { origin: origin.as_str().to_owned() });
         }
@@ -161,6 +198,21 @@ fn require(what: &'static str, expected: &str, found: &str) -> Result<(), Truste
         return Ok(());
     }
     Err(TrustedRootError::Field { what, expected: expected.to_owned(), found: excerpt(found) })
+}
+
+/// Two times, the earlier first.
+fn ordered<'a>(one: &'a str, two: &'a str) -> Option<(&'a str, &'a str)> {
+    if one == two {
+        return Some((one, two));
+    }
+    (is_plain_time(one) && is_plain_time(two)).then(|| if one < two { (one, two) } else { (two, one) })
+}
+
+/// `YYYY-MM-DDThh:mm:ssZ`
+fn is_plain_time(text: &str) -> bool {
+    let shape = "dddd-dd-ddTdd:dd:ddZ";
+    text.len() == shape.len()
+        && text.bytes().zip(shape.bytes()).all(|(byte, form)| if form == b'd' { byte.is_ascii_digit() } else { byte == form })
 }
 
 fn excerpt(text: &str) -> String {

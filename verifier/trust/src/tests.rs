@@ -93,3 +93,65 @@ fn a_log_never_changes_its_key_by_merging() {
     assert_eq!(held.merge(&trust()).map_err(|error| error.to_string()), Ok(()));
     assert_eq!(held, trust());
 }
+
+fn window(start: &str, end: Option<&str>) -> Trust {
+    let mut trust = Trust::default();
+    let log = TrustedLog { valid_from: start.to_owned(), valid_until: end.map(str::to_owned), ..log(4, "example.org/a") };
+    trust.add_log(log).unwrap();
+    trust
+}
+
+#[test]
+fn merging_a_log_keeps_the_stricter_window_in_either_order() {
+    const OPEN: &str = "1970-01-01T00:00:00Z";
+    let (early, late) = ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z");
+    for (one, two, both) in [
+        ((OPEN, None), (OPEN, Some(late)), (OPEN, Some(late))),
+        ((OPEN, Some(early)), (OPEN, Some(late)), (OPEN, Some(early))),
+        ((OPEN, None), (early, None), (early, None)),
+        ((early, None), (late, None), (late, None)),
+        ((early, None), (OPEN, Some(late)), (early, Some(late))),
+        ((OPEN, None), (OPEN, Some("2026-01-01T00:00:00.5Z")), (OPEN, Some("2026-01-01T00:00:00.5Z"))),
+        ((late, Some(late)), (late, Some(late)), (late, Some(late))),
+    ] {
+        for (held, offered) in [(one, two), (two, one)] {
+            let mut merged = window(held.0, held.1);
+            merged.merge(&window(offered.0, offered.1)).map_err(|error| error.to_string()).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(merged, window(both.0, both.1), "{held:?} and {offered:?}");
+        }
+    }
+    // Disjoint, and in forms whose order is not the order of text.
+    for (one, two) in [
+        ((OPEN, Some(early)), (late, None)),
+        ((OPEN, Some("2026-01-01T00:00:00Z")), (OPEN, Some("2026-01-01T00:00:00+02:00"))),
+        ((OPEN, Some(late)), (OPEN, Some("soon"))),
+    ] {
+        for (held, offered) in [(one, two), (two, one)] {
+            let mut merged = window(held.0, held.1);
+            let error = merged.merge(&window(offered.0, offered.1)).unwrap_err();
+            assert!(matches!(error, TrustError::LogWindowConflict { .. }), "{error}");
+            for time in [held.1, offered.1].into_iter().flatten() {
+                assert!(error.to_string().contains(time), "{error}");
+            }
+            assert_eq!(merged, window(held.0, held.1));
+        }
+    }
+}
+
+#[test]
+fn one_key_is_one_log_in_a_root_and_by_merging() {
+    let mut held = trust();
+    let mut offered = Trust::default();
+    offered.add_signer(key(7));
+    offered.add_log(log(4, "example.org/c")).unwrap();
+    let error = held.merge(&offered).unwrap_err();
+    assert!(
+        matches!(&error, TrustError::LogNameConflict { held, offered, .. } if held == "example.org/a" && offered == "example.org/c"),
+        "{error}"
+    );
+    assert_eq!(held, trust(), "nothing of a folder that is refused");
+    let two = trusted_root_json(&[log(4, "example.org/a"), log(4, "example.org/c")]).unwrap();
+    assert!(matches!(parse_trusted_root(&two), Err(TrustedRootError::OneKey { .. })));
+    let apart = trusted_root_json(&[log(4, "example.org/a"), log(5, "example.org/c")]).unwrap();
+    assert_eq!(parse_trusted_root(&apart).unwrap().len(), 2);
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sealtrace_digest::KeyId;
 use sealtrace_envelope::{KeyError, PublicKey};
-use sealtrace_tlog::LogKey;
+use sealtrace_tlog::{LogKey, Origin};
 
 use crate::root::{TrustedLog, TrustedRootError, parse_trusted_root, trusted_root_json};
 
@@ -94,6 +94,26 @@ pub enum TrustError {
         /// The key offered.
         offered: String,
     },
+    /// Two folders give one key different names.
+    #[error("the key {key} is trusted as the log {held}, and offered as the log {offered}")]
+    LogNameConflict {
+        /// The key.
+        key: String,
+        /// The name held.
+        held: String,
+        /// The name offered.
+        offered: String,
+    },
+    /// Two folders give one log validity windows of which neither can be taken.
+    #[error("the log {origin} is trusted {held}, and offered {offered}: no window is within both")]
+    LogWindowConflict {
+        /// The log.
+        origin: String,
+        /// The window held.
+        held: String,
+        /// The window offered.
+        offered: String,
+    },
 }
 
 /// The path of a signer's file in a trust folder.
@@ -152,35 +172,45 @@ impl Trust {
         self.signers.insert(key.key_id(), key);
     }
 
-    /// Trusts a log as well.
+    /// Trusts a log as well. A log that is known already is trusted for the times within both windows: merging never widens one.
     ///
     /// # Errors
-    /// [`TrustError::LogKeyConflict`] when the log is known with another key.
+    /// [`TrustError::LogKeyConflict`] when the log is known with another key, [`TrustError::LogNameConflict`] when the key is
+    /// known under another name, [`TrustError::LogWindowConflict`] when no time is known to be within both windows.
     pub fn add_log(&mut self, log: TrustedLog) -> Result<(), TrustError> {
-        if let Some(held) = self.logs.iter().find(|held| held.log.origin == log.log.origin) {
-            if held.log.key == log.log.key {
-                return Ok(());
+        let text = |origin: &Origin| origin.as_str().to_owned();
+        if let Some(held) = self.logs.iter_mut().find(|held| held.log.origin == log.log.origin) {
+            let (known, new) = (held.log.key.key_id().hex(), log.log.key.key_id().hex());
+            if known != new {
+                return Err(TrustError::LogKeyConflict { origin: text(&log.log.origin), held: known, offered: new });
             }
-            return Err(TrustError::LogKeyConflict {
-                origin: log.log.origin.as_str().to_owned(),
-                held: held.log.key.key_id().hex(),
-                offered: log.log.key.key_id().hex(),
-            });
+            let (held_window, offered) = (held.shown_window(), log.shown_window());
+            let window = held.common_window(&log);
+            (held.valid_from, held.valid_until) =
+                window.ok_or_else(|| TrustError::LogWindowConflict { origin: text(&log.log.origin), held: held_window, offered })?;
+            return Ok(());
+        }
+        if let Some(held) = self.logs.iter().find(|held| held.log.key == log.log.key) {
+            let key = log.log.key.key_id().hex();
+            return Err(TrustError::LogNameConflict { key, held: text(&held.log.origin), offered: text(&log.log.origin) });
         }
         self.logs.push(log);
         self.logs.sort_by(|a, b| a.log.origin.cmp(&b.log.origin));
         Ok(())
     }
 
-    /// Trusts everything that `other` trusts as well.
+    /// Trusts everything that `other` trusts as well; on an error, nothing of it.
     ///
     /// # Errors
-    /// [`TrustError::LogKeyConflict`]
+    /// As [`Trust::add_log`].
     pub fn merge(&mut self, other: &Self) -> Result<(), TrustError> {
+        let mut merged = self.clone();
         for key in other.signers.values() {
-            self.add_signer(key.clone());
+            merged.add_signer(key.clone());
         }
-        other.logs.iter().try_for_each(|log| self.add_log(log.clone()))
+        other.logs.iter().try_for_each(|log| merged.add_log(log.clone()))?;
+        *self = merged;
+        Ok(())
     }
 
     /// The signer with this key id.

@@ -91,6 +91,9 @@ pub struct Check {
     pub found: Option<String>,
     /// Why it failed or was skipped.
     pub reason: Option<String>,
+    /// Skipped although a verdict needs it.
+    #[serde(skip)]
+    needed: bool,
 }
 
 /// The time a verdict can speak of; open ends are `null`.
@@ -151,6 +154,7 @@ impl Verdict {
             skipped = true;
             check.outcome = Outcome::Skipped;
             check.reason = Some("skipped on request".to_owned());
+            check.needed = true;
         }
         if !skipped {
             return self;
@@ -166,10 +170,15 @@ impl Verdict {
         self
     }
 
-    /// The first check that failed, else the first that was skipped.
+    /// The checks that decided against `verified`: those that failed, else those that are needed and were not made. Empty when verified.
+    pub fn decisive_checks(&self) -> Vec<&Check> {
+        let failed: Vec<&Check> = self.checks.iter().filter(|check| check.outcome == Outcome::Fail).collect();
+        if failed.is_empty() { self.checks.iter().filter(|check| check.needed).collect() } else { failed }
+    }
+
+    /// The first of [`Verdict::decisive_checks`].
     pub fn decisive(&self) -> Option<&Check> {
-        let first = |outcome| self.checks.iter().find(|check| check.outcome == outcome);
-        first(Outcome::Fail).or_else(|| first(Outcome::Skipped))
+        self.decisive_checks().into_iter().next()
     }
 }
 
@@ -208,7 +217,7 @@ impl Checks {
     /// Records that a check held, with what was found.
     pub fn pass(&mut self, id: &str, found: &str) {
         let found = Some(found.to_owned());
-        self.made.push(Check { id: id.to_owned(), outcome: Outcome::Pass, expected: None, found, reason: None });
+        self.made.push(Check { id: id.to_owned(), outcome: Outcome::Pass, expected: None, found, reason: None, needed: false });
     }
 
     /// Records that a check failed.
@@ -240,6 +249,9 @@ impl Checks {
     pub fn undecided(&mut self, id: &str, reason: &str) {
         self.undecided = true;
         self.push(id, Outcome::Skipped, None, Some(reason));
+        if let Some(check) = self.made.last_mut() {
+            check.needed = true;
+        }
     }
 
     /// Records a check that was not made and that this verdict does not need (e.g. a window check without authenticated time).
@@ -290,6 +302,7 @@ impl Checks {
             expected: values.map(|(expected, _)| expected.to_owned()),
             found: values.map(|(_, found)| found.to_owned()),
             reason: reason.map(str::to_owned),
+            needed: false,
         });
     }
 }

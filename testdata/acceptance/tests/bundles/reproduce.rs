@@ -49,7 +49,9 @@ fn build(at: &Surroundings<'_>) -> (String, Tree) {
     shell.current_dir(at.folder).envs([("TZ", at.zone), ("LC_ALL", at.locale), ("LANG", at.locale), ("HOME", at.home)]);
     let digest = json(&succeed(&mut shell))["manifestDigest"].as_str().unwrap().to_owned();
     let mut layout = tree(&at.folder.join("layout"));
-    layout.values_mut().for_each(|(mode, _)| *mode = 0);
+    for (mode, _) in layout.values_mut() {
+        *mode = 0;
+    }
     (digest, layout)
 }
 

@@ -64,7 +64,7 @@ fn wrong_keys(scene: &Scene) {
         std::fs::write(path(name), text).unwrap();
         std::fs::set_permissions(path(name), std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    write("cut.key", &pem[..pem.len() / 2], 0o600);
+    write("cut.key", pem.split_at(pem.len() / 2).0, 0o600);
     write("text.key", "no key\n", 0o600);
     write("empty.key", "", 0o600);
     write("open.key", &pem, 0o644);

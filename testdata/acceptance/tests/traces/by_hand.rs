@@ -31,21 +31,28 @@ pub(crate) struct Cfi<'a> {
 }
 
 impl Cfi<'_> {
-    /// The columns of the row that is in force at `pc`, in the FDE that starts at `fde`.
+    /// The columns of the row that is in force at `pc`, in the FDE that starts at `fde`. An FDE without instructions prints no row: there its
+    /// CIE's first one is in force.
     pub(crate) fn row(&self, text: &str) -> Option<BTreeMap<String, String>> {
         let section = text.split("Contents of the ").find(|part| part.starts_with(&format!("{} section", self.section)))?;
-        let mut lines = section.lines().skip_while(|line| !line.starts_with(&format!("{} ", self.fde)));
-        let head = lines.next()?;
+        let head = section.lines().find(|line| line.starts_with(&format!("{} ", self.fde)))?;
         assert!(head.contains(" FDE ") && self.covers(head)?, "{head} is no FDE of {:#x}", self.pc);
-        let columns: Vec<&str> = lines.next()?.split_whitespace().collect();
-        let rows = lines.take_while(|line| !line.trim().is_empty()).map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let started = rows.filter(|row| u64::from_str_radix(row[0], 16).is_ok_and(|start| start <= self.pc));
-        let row = started.last()?;
-        Some(columns.into_iter().map(str::to_owned).zip(row.into_iter().map(str::to_owned)).collect())
+        let cie = head.split_once("cie=")?.1.split(' ').next()?;
+        rows(section, self.fde, self.pc).or_else(|| rows(section, cie, 0))
     }
 
     fn covers(&self, head: &str) -> Option<bool> {
         let (start, end) = head.split_once("pc=")?.1.trim().split_once("..")?;
         Some((u64::from_str_radix(start, 16).ok()?..u64::from_str_radix(end, 16).ok()?).contains(&self.pc))
     }
+}
+
+/// The last row of an entry that starts at or before `pc`.
+fn rows(section: &str, entry: &str, pc: u64) -> Option<BTreeMap<String, String>> {
+    let mut lines =
+        section.lines().skip_while(|line| !line.starts_with(&format!("{entry} "))).skip(1).take_while(|line| !line.trim().is_empty());
+    let columns = lines.next()?.split_whitespace().map(str::to_owned);
+    let rows = lines.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    let row = rows.filter(|row| u64::from_str_radix(&row[0], 16).is_ok_and(|start| start <= pc)).last()?;
+    Some(columns.zip(row).collect())
 }

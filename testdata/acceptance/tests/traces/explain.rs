@@ -222,12 +222,12 @@ fn the_unwind_row_of_an_explanation_is_that_of_readelf() {
     if !has("readelf") {
         return;
     }
-    static PRINTED: OnceLock<std::sync::Mutex<BTreeMap<String, String>>> = OnceLock::new();
-    let printed = PRINTED.get_or_init(Default::default);
+    // What readelf prints for a whole library, once for each.
+    let printed = std::cell::RefCell::new(BTreeMap::new());
     let compared = std::cell::Cell::new(0);
     each(|one| {
         for command in one.commands("rule", "frames-interp") {
-            let text = printed.lock().unwrap().entry(command.clone()).or_insert_with(|| one.shell(&command)).clone();
+            let text = printed.borrow_mut().entry(command.clone()).or_insert_with(|| one.shell(&command)).clone();
             let number = |key: &str| u64::from_str_radix(one.value("rule", key).trim_start_matches("0x"), 16).unwrap();
             let row = Cfi { section: &one.value("rule", "section"), fde: &one.value("rule", "fde"), pc: number("rowFor") }.row(&text);
             let row =

@@ -7,7 +7,7 @@ use sealtrace_acceptance::release::{json, read};
 use sealtrace_acceptance::{root, run, skip};
 use serde_json::Value;
 
-use crate::{Case, site};
+use crate::{Case, flipped, site};
 
 /// The foreign verifier, or a named skip.
 struct Foreign {
@@ -35,12 +35,6 @@ impl Foreign {
         command.env("SEALTRACE_INTEROP", &self.home).arg(root().join("testdata/interop/verify.mjs"));
         run(command.arg(bundle).arg(site().trust().join("trusted_root.json")).arg(key))
     }
-}
-
-/// Replaces one character of a base64 string by another.
-fn flipped(text: &str, at: usize) -> String {
-    let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
-    [&text[..at], other, &text[at + 1..]].concat()
 }
 
 /// A named change of a bundle.
@@ -91,19 +85,35 @@ fn interop_a_foreign_verifier_accepts_trace_and_bundle_signature() {
 
 #[test]
 fn interop_a_changed_trace_verifies_neither_there_nor_with_us() {
-    let folder = tempfile::tempdir().unwrap();
     assert_eq!(ours(&Case::threads().trace), Some(0));
     let foreign = Foreign::find();
-    for (what, change) in CHANGES {
-        let mut bundle = json(&read(&Case::threads().trace));
-        change(&mut bundle);
-        let file = folder.path().join("changed.sigstore.json");
-        std::fs::write(&file, bundle.to_string()).unwrap();
-        assert!(matches!(ours(&file), Some(1 | 3)), "we accept a changed {what}");
+    each_change(&Case::threads().trace, |what, changed| {
+        assert!(matches!(ours(changed), Some(1 | 3)), "we accept a changed {what}");
         if let Some(foreign) = &foreign {
-            let output = foreign.verify(&file, &site().public_key("site"));
+            let output = foreign.verify(changed, &site().public_key("site"));
             assert_eq!(output.status.code(), Some(1), "the foreign verifier accepts a changed {what}: {output:?}");
         }
+    });
+}
+
+#[test]
+fn interop_a_changed_bundle_signature_does_not_verify_there() {
+    let Some(foreign) = Foreign::find() else { return };
+    each_change(&site().bundle_signature(), |what, changed| {
+        let output = foreign.verify(changed, &site().public_key("release-key"));
+        assert_eq!(output.status.code(), Some(1), "the foreign verifier accepts a changed {what}: {output:?}");
+    });
+}
+
+/// Makes each change in a copy of a Sigstore bundle.
+fn each_change(whole: &Path, check: impl Fn(&str, &Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("changed.sigstore.json");
+    for (what, change) in CHANGES {
+        let mut bundle = json(&read(whole));
+        change(&mut bundle);
+        std::fs::write(&file, bundle.to_string()).unwrap();
+        check(what, &file);
     }
 }
 

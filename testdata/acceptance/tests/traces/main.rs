@@ -75,3 +75,10 @@ def a(n):
     time.sleep(1000)
 a(8)
 ";
+
+/// A text with one character replaced by another that stands in base64 too.
+fn flipped(text: &str, at: usize) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+    String::from_utf8(bytes).unwrap()
+}

@@ -10,7 +10,7 @@ use sealtrace_signer::SigningKey;
 use sealtrace_site_log::{SiteLog, sign_and_log};
 use serde_json::Value;
 
-use crate::{Case, site};
+use crate::{Case, flipped, site};
 
 /// The frame whose symbol is edited.
 const EDITED: u64 = 7;
@@ -115,8 +115,7 @@ fn an_edited_trace_that_was_not_signed_again_is_not_replayed() {
     let text = read(&Case::threads().trace);
     // One character in the middle of the payload, which stays base64.
     let at = text.find("\"payload\":\"").unwrap() + 4_000;
-    let other = if text.as_bytes()[at] == b'A' { "B" } else { "A" };
-    std::fs::write(&trace, [&text[..at], other, &text[at + 1..]].concat()).unwrap();
+    std::fs::write(&trace, flipped(&text, at)).unwrap();
     let output = run(site().tool("trace-replay").args(["--strict", "--trace"]).arg(&trace));
     assert!(matches!(output.status.code(), Some(1 | 3)), "{output:?}");
     assert!(output.stdout.is_empty(), "nothing was replayed");

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use sealtrace_acceptance::process::wait_until;
-use sealtrace_acceptance::{run, skip, succeed};
+use sealtrace_acceptance::{refused, run, skip, succeed};
 
 use crate::{Case, site};
 
@@ -125,7 +125,7 @@ fn trace_resolve_refuses_wrong_input() {
 
 #[test]
 fn trace_replay_refuses_wrong_input() {
-    let rows: [Row; 7] = [
+    let rows: [Row; 9] = [
         (2, "nothing.json", &["--trace", "nothing.json"]),
         (2, "folder", &["--trace", "folder"]),
         (3, "trace", &["--trace", "garbage"]),
@@ -133,6 +133,8 @@ fn trace_replay_refuses_wrong_input() {
         (2, "no capture with sha256", &["--trace", "lonely.sigstore.json"]),
         (2, "no capture with sha256", &["--trace", "lonely.sigstore.json", "--capture", "other.jsonl"]),
         (2, "no-trust", &["--trace", "trace.sigstore.json", "--trust", "no-trust"]),
+        (2, READ_ONLY, &["--trace", "trace.sigstore.json", "--junit", "/proc/sealtrace.xml"]),
+        (2, READ_ONLY, &["--trace", "trace.sigstore.json", "--junit", "new.xml", "--card", "/proc/sealtrace.html"]),
     ];
     assert_refused("trace-replay", store_without_captures(), &rows);
     assert_refused("trace-replay", store_without_trust(), &[(2, "trust", &["--trace", "trace.sigstore.json"])]);
@@ -198,6 +200,16 @@ fn trace_verify_audit_refuses_wrong_input() {
         assert_eq!(said.matches("next: ").count(), 1, "{audit:?}:\n{said}");
         assert!(room.contents() == before, "{audit:?} changed its folder");
     }
+}
+
+#[test]
+fn an_evidence_card_never_replaces_its_own_evidence() {
+    let room = Room::new();
+    let before = room.contents();
+    let mut audit = site().tool("trace-verify");
+    audit.current_dir(room.0.path()).args(["audit", "evidence.tar", "--card", "./evidence.tar", "--trust"]).arg(site().trust());
+    assert!(refused(&mut audit, 2).contains("next: "));
+    assert!(room.contents() == before, "the archive was replaced");
 }
 
 #[test]

@@ -90,6 +90,7 @@ pub(super) struct Scene {
     pub(super) extra_predicate_field: bool,
     pub(super) signed_index: Option<&'static [u8]>,
     pub(super) listed_index: Option<&'static [u8]>,
+    pub(super) signed_name: &'static str,
     pub(super) signed_version: &'static str,
     pub(super) index: Option<Vec<u8>>,
     pub(super) leave_out_btf_layer: bool,
@@ -112,6 +113,7 @@ impl Default for Scene {
             extra_predicate_field: false,
             signed_index: None,
             listed_index: None,
+            signed_name: "demo",
             signed_version: "1.0",
             index: None,
             leave_out_btf_layer: false,
@@ -165,7 +167,7 @@ impl Scene {
 
     fn envelope(&self, manifest: &[u8], index: &[u8]) -> Envelope {
         let predicate = SymbolBundlePredicate {
-            name: "demo".to_owned(),
+            name: self.signed_name.to_owned(),
             version: self.signed_version.to_owned(),
             index_sha256: FileSha256::of(self.signed_index.unwrap_or(index)),
             builder: BuilderIdentity { name: "symbol-bundle".to_owned(), version: "0".to_owned() },
@@ -175,7 +177,7 @@ impl Scene {
             predicate["extra"] = 1.into();
         }
         let subject = self.subject.unwrap_or(*BlobDigest::of(manifest).as_bytes());
-        let statement = Statement::new(&format!("demo:{}", self.signed_version), &subject, self.predicate_type, predicate);
+        let statement = Statement::new(&format!("{}:{}", self.signed_name, self.signed_version), &subject, self.predicate_type, predicate);
         let payload = self.payload.clone().unwrap_or_else(|| statement.encode().unwrap());
         let key = signing_key(1);
         let signature = sign(&key, &pae(self.payload_type, &payload));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::error::{ArchiveError, Part};
-use super::header::{BLOCK, END, Header, escaped, padding, write_header};
+use super::header::{BLOCK, END, Header, escaped, padding, write_folder_header, write_header};
 use super::reader::EntryName;
 
 /// What a reader of [`read_files`] is prepared to take.
@@ -51,8 +51,13 @@ pub fn write_files(files: &BTreeMap<String, Vec<u8>>) -> Result<Vec<u8>, Archive
 /// # Errors
 /// [`ArchiveError::Limit`] for a part above [`super::MAX_ENTRY_BYTES`].
 pub fn write_archive<'a>(parts: impl IntoIterator<Item = (EntryName, &'a [u8])>) -> Result<Vec<u8>, ArchiveError> {
-    let mut out = Vec::new();
+    let (mut out, mut folders) = (Vec::new(), false);
     for (name, data) in parts {
+        // As an export does: some readers refuse a file whose folder they have not met.
+        if matches!(name, EntryName::Blob(_)) && !std::mem::replace(&mut folders, true) {
+            out.extend_from_slice(&write_folder_header("blobs/")?);
+            out.extend_from_slice(&write_folder_header("blobs/sha256/")?);
+        }
         append(&mut out, &name.to_string(), data)?;
     }
     out.extend_from_slice(&END);

@@ -87,6 +87,8 @@ fn what_other_tools_write_in_ustar_form_is_read() {
     let tar = Tar::new().raw(&folder("blobs/")).raw(&folder("blobs/sha256")).changed("oci-layout", owner);
     let tar = tar.changed("index.json", &[(329, &[0; 8]), (337, &[0; 8])]).end();
     assert_eq!(read(&tar).unwrap().len(), 2, "folders are no entries, setuid bits and owners mean nothing");
+    let written = Tar::start().raw(&write_folder_header("blobs/").unwrap()).raw(&write_folder_header("blobs/sha256/").unwrap()).end();
+    assert_eq!(read(&written).unwrap().len(), 2);
     assert!(read(&[tar, vec![0; 9 * BLOCK]].concat()).is_ok(), "GNU tar fills up to 10 KiB");
 }
 

@@ -7,7 +7,8 @@ use sealtrace_bundle::VerifiedStatement;
 use sealtrace_case::Signature;
 use sealtrace_console::{ExitCode, Failure, Overwrite, write_atomic};
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::{Blobs, MAX_MANIFEST_BYTES, media};
+use sealtrace_envelope::encode_base64;
+use sealtrace_layout::{MAX_MANIFEST_BYTES, media};
 use sealtrace_symbols::BlobRef;
 use sealtrace_tlog::SignedCheckpoint;
 
@@ -27,6 +28,8 @@ pub(crate) struct Logged {
     pub(crate) index: u64,
     pub(crate) size: u64,
     pub(crate) root: String,
+    /// As the checkpoint's third line spells it.
+    pub(crate) root_base64: String,
     pub(crate) leaf: String,
     pub(crate) entry: Vec<u8>,
     pub(crate) checkpoint: String,
@@ -56,8 +59,7 @@ impl Materials {
         let Some(bundle) = judged.bundles.iter().find(|one| Some(one.digest()) == bundle) else { return Ok(materials) };
         materials.bundle = Some(Logged::of(bundle.statement(), world)?);
         let read = |digest: &BlobDigest, limit| {
-            let store = world.store.oci();
-            store.blob(digest, limit).map_err(|error| Failure::from_error(ExitCode::NoVerdict, "store", &error))
+            world.blobs.blob(digest, limit).map_err(|error| Failure::from_error(ExitCode::NoVerdict, "store", &error))
         };
         materials.manifest = read(&bundle.digest(), u64::try_from(MAX_MANIFEST_BYTES).unwrap_or(u64::MAX))?.to_vec();
         if let Some(layer) = bundle.manifest().layers.iter().find(|layer| layer.media_type == media::SYMBOL_INDEX) {
@@ -104,6 +106,7 @@ impl Logged {
             index: log.index().0,
             size: log.tree_size().0,
             root: log.root().hex(),
+            root_base64: encode_base64(log.root().as_bytes()),
             leaf: log.leaf().hex(),
             entry: log.body().to_vec(),
             checkpoint: log.checkpoint().to_owned(),

@@ -6,6 +6,7 @@ mod steps;
 
 use sealtrace_case::OpenTrace;
 use sealtrace_console::{ExitCode, Failure, Outcome, escape, print, print_json};
+use sealtrace_layout::Descriptor;
 use sealtrace_resolve::{Derived, SourceBundle, Sources, derive};
 use sealtrace_symbols::BlobRef;
 use sealtrace_trace::{Capture, FrameRecord};
@@ -13,10 +14,12 @@ use sealtrace_unwind::{Placement, Word};
 use sealtrace_verdict::Conclusion;
 use serde_json::json;
 
+use crate::audit::{judge_layer, trace_layers};
 use crate::cli::ExplainArgs;
 use crate::judge::Judged;
+use crate::pack::TITLE;
 use crate::run::judge_file;
-use crate::world::World;
+use crate::world::{World, is_archive};
 use materials::Materials;
 use steps::Step;
 
@@ -34,14 +37,13 @@ pub(crate) struct Explained<'a> {
 
 /// Explains a frame.
 pub(crate) fn run(args: &ExplainArgs) -> Outcome {
-    let world = World::open(&args.world)?;
-    let judged = judge_file(&args.trace, &world, args.world.capture.as_deref())?;
+    let (world, judged) = open(args)?;
     if matches!(judged.verdict.conclusion(), Conclusion::Rejected | Conclusion::Malformed) {
         let check = judged.verdict.decisive().map_or("", |check| check.id.as_str()).to_owned();
         return Err(Failure::new(judged.verdict.exit(), format_args!("the trace is not to be explained: check {check} failed"))
             .hint(format_args!("see every check: trace-verify {} --json", args.trace.display())));
     }
-    let bundles: Vec<SourceBundle<'_>> = judged.bundles.iter().map(|bundle| SourceBundle::of(bundle, world.store.oci())).collect();
+    let bundles: Vec<SourceBundle<'_>> = judged.bundles.iter().map(|bundle| SourceBundle::of(bundle, world.blobs.as_ref())).collect();
     let failed = |error: sealtrace_resolve::ResolveError| Failure::from_error(ExitCode::Rejected, "resolve", &error);
     let sources = Sources::open(&judged.capture, &bundles).map_err(failed)?;
     let placement = Placement::canonical(&judged.capture.region_sizes())
@@ -55,6 +57,27 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
     }
     report(args, &explained, &steps);
     Ok(ExitCode::Done)
+}
+
+/// Opens a trace of a store, or one of an evidence archive.
+fn open(args: &ExplainArgs) -> Result<(World, Judged), Failure> {
+    if !is_archive(&args.trace) {
+        let world = World::open(&args.world)?;
+        let judged = judge_file(&args.trace, &world, args.world.capture.as_deref())?;
+        return Ok((world, judged));
+    }
+    let trust = args.world.trust.as_deref().ok_or_else(|| {
+        Failure::new(ExitCode::NoVerdict, "an evidence archive is explained with its trust folder").hint("add --trust FOLDER")
+    })?;
+    let world = World::open_archive(&args.trace, trust)?;
+    let layers = trace_layers(&world.graph)?;
+    let named = |layer: &&Descriptor| args.name.as_ref().is_none_or(|name| layer.annotations.get(TITLE) == Some(name));
+    let names = || layers.iter().filter_map(|layer| layer.annotations.get(TITLE).cloned()).collect::<Vec<_>>().join(", ");
+    let layer = layers.iter().find(named).ok_or_else(|| {
+        Failure::new(ExitCode::NoVerdict, "the archive holds no trace of that name").hint(format_args!("--name one of: {}", names()))
+    })?;
+    let judged = judge_layer(layer, &world)?;
+    Ok((world, judged))
 }
 
 impl<'a> Explained<'a> {
@@ -114,7 +137,13 @@ fn report(args: &ExplainArgs, explained: &Explained<'_>, steps: &[Step]) {
             print(&format!("    $ {}", escape(command)));
         }
     }
-    if args.materials.is_none() {
+    if let Some(folder) = &args.materials {
+        print(&format!(
+            "\nRun the commands in {}; $RELEASE is the release tree, $DEBUG_DIR what build had as --debug-dir; paths of",
+            folder.display()
+        ));
+        print("modules are those of the captured host: the same files of the release tree do as well (compare their sha256).");
+    } else {
         print(
             "\nThe files named in the commands are written by --materials DIR; $RELEASE is the release tree, $DEBUG_DIR what build had as --debug-dir.",
         );

@@ -237,6 +237,7 @@ fn signed_steps(prefix: &str, says: &str, logged: &Logged) -> Vec<Step> {
             .value("index", logged.index)
             .value("treeSize", logged.size)
             .value("root", &logged.root)
+            .value("rootBase64", &logged.root_base64)
             .value("leaf", &logged.leaf)
             .command(format!("printf '\\000' | cat - {prefix}.entry.json | sha256sum"))
             .command(format!("openssl dgst -sha256 -verify {prefix}.log.pem -signature {prefix}.checkpoint.sig {prefix}.checkpoint.body")),

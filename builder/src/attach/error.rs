@@ -1,11 +1,12 @@
 //! Why a bundle cannot be signed, logged or trusted, and what to do next.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use sealtrace_console::{ExitCode, Failure, escape};
 use sealtrace_digest::BlobDigest;
 use sealtrace_envelope::BundleError;
-use sealtrace_signer::SigningKeyError;
+use sealtrace_signer::{SigningKeyError, read_public_key_file};
 use sealtrace_site_log::SiteLogError;
 use sealtrace_store::StoreError;
 use sealtrace_trust::TrustError;
@@ -42,6 +43,14 @@ pub(crate) enum AttachError {
     NoTrust {
         /// The folder.
         path: PathBuf,
+    },
+    /// A folder with something else in it.
+    #[error("{} is not empty and is no trust folder: it holds {}", escape(&path.display().to_string()), escape(found))]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// The first thing in it that does not belong there, by name.
+        found: String,
     },
     /// A file cannot be written.
     #[error("cannot {doing} {}: {source}", escape(&path.display().to_string()))]
@@ -148,6 +157,9 @@ impl From<AttachError> for Failure {
             AttachError::Trust { .. } => {
                 Self::new(ExitCode::Malformed, &error).hint("ask for the trust folder again; nothing was installed")
             }
+            AttachError::Foreign { .. } => Self::new(ExitCode::Malformed, &error).hint(
+                "nothing was written; name a folder that `symbol-bundle sign` wrote, or to make a new one a folder that does not exist yet",
+            ),
             AttachError::NoTrust { ref path } => Self::new(ExitCode::NoVerdict, &error)
                 .hint(format_args!("`symbol-bundle sign` and `log append` write one beside the layout; check {}", shown(path))),
             AttachError::Store(_) => Self::new(ExitCode::NoVerdict, &error).hint(
@@ -186,15 +198,35 @@ pub(crate) fn key_failure(error: &SigningKeyError) -> Failure {
             "chmod 600 {}, after making sure that nobody has copied it; otherwise make a new one with `symbol-bundle key generate`",
             shown(path)
         )),
+        SigningKeyError::NotP256 { path, .. } if read_public_key_file(path).is_ok() => failure
+            .hint(format_args!("this is the public half; signing takes the private one: --key {}", shown(&path.with_extension("key")))),
         SigningKeyError::NotP256 { .. } => failure.hint(
             "every signature here is ECDSA P-256, since log and foreign verifiers take it: symbol-bundle key generate -o K, \
              or convert with: openssl pkcs8 -topk8 -nocrypt",
         ),
         SigningKeyError::Public { .. } => failure.hint("name the .pub file that `symbol-bundle key generate` wrote"),
         SigningKeyError::Exists { .. } => failure.hint("name another file, or move the old key away yourself"),
-        SigningKeyError::Io { doing: "create", .. } => failure.hint("check that the folder exists, can be written and has space"),
-        SigningKeyError::Io { .. } => failure.hint("make a key with: symbol-bundle key generate -o K"),
+        SigningKeyError::Io { doing: "create" | "write", .. } => failure.hint("check that the folder exists, can be written and has space"),
+        SigningKeyError::Io { path, source, .. } => failure.hint(unread_key(path, source)),
         _ => failure,
+    }
+}
+
+/// What to do about a key file that cannot be read.
+fn unread_key(path: &Path, source: &std::io::Error) -> String {
+    let mut with_ending = path.as_os_str().to_owned();
+    with_ending.push(".key");
+    let with_ending = PathBuf::from(with_ending);
+    if with_ending.is_file() {
+        return format!("there is {0}: name it with its ending, --key {0}", shown(&with_ending));
+    }
+    match source.kind() {
+        ErrorKind::PermissionDenied => format!("you may not read it: check its owner and mode with ls -l {}", shown(path)),
+        ErrorKind::NotFound => {
+            let stem = if path.extension().is_some_and(|ending| ending == "key") { path.with_extension("") } else { path.to_owned() };
+            format!("check the path, or make a key with: symbol-bundle key generate -o {}", shown(&stem))
+        }
+        _ => "name the .key file that `symbol-bundle key generate` wrote".to_owned(),
     }
 }
 
@@ -222,6 +254,7 @@ pub(crate) fn log_failure(error: &SiteLogError) -> Failure {
     }
 }
 
+/// A path as it can be copied into a shell.
 fn shown(path: &Path) -> String {
-    escape(&path.display().to_string())
+    crate::commands::next::word(path)
 }

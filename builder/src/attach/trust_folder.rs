@@ -6,11 +6,14 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use sealtrace_store::{StoreError, read_trust_folder};
-use sealtrace_trust::Trust;
+use sealtrace_store::{StoreError, TrustFiles, read_trust_folder};
+use sealtrace_trust::{TRUSTED_ROOT_FILE, Trust};
 
 use super::error::AttachError;
 use super::layout::writable;
+
+/// The folder of the signers' keys in it.
+const KEYS: &str = "keys";
 
 /// A trust folder on disk.
 #[derive(Debug, Clone)]
@@ -42,6 +45,7 @@ impl TrustFolder {
 
     /// What it holds; nothing when it does not exist or is empty.
     pub(crate) fn read(&self) -> Result<Trust, AttachError> {
+        self.check_ours()?;
         match read_trust_folder(&self.path) {
             Ok(files) if files.is_empty() => Ok(Trust::default()),
             Ok(files) => Trust::parse(&files).map_err(|source| AttachError::Trust { path: self.path.clone(), source }),
@@ -64,25 +68,50 @@ impl TrustFolder {
     /// # Errors
     /// [`AttachError::Io`] naming the folder that cannot be written.
     pub(crate) fn check_writable(&self) -> Result<(), AttachError> {
-        [self.path.clone(), self.path.join("keys")].iter().try_for_each(|folder| writable(folder))
+        [self.path.clone(), self.path.join(KEYS)].iter().try_for_each(|folder| writable(folder))
     }
 
     /// Adds what `more` trusts. Keys are written before the file that names the logs, so that the folder is whole at any moment.
     pub(crate) fn extend(&self, more: &Trust) -> Result<Trust, AttachError> {
-        // A folder that is none of ours gets nothing, not even an empty folder.
-        self.read_for_extension()?;
-        fs::create_dir_all(self.path.join("keys")).map_err(|error| AttachError::io("create", &self.path, error))?;
+        // What is refused gets nothing, not even an empty folder: everything is tried once before anything is made.
+        self.extended(more)?;
+        let mut made = Made::default();
+        made.folders(&self.path.join(KEYS)).map_err(|error| AttachError::io("create", &self.path, error))?;
         let folder = File::open(&self.path).map_err(|error| AttachError::io("open", &self.path, error))?;
         flock(&folder, FlockOperation::LockExclusive).map_err(|error| AttachError::io("lock", &self.path, error.into()))?;
         let resolved = self.path.canonicalize().map_err(|error| AttachError::io("open", &self.path, error))?;
         let temporary = resolved.with_file_name(format!(".{}.tmp", resolved.file_name().unwrap_or_default().to_string_lossy()));
+        made.lock = Some(folder);
+        let (trust, files) = self.extended(more)?;
+        for (name, bytes) in files {
+            let path = self.path.join(name);
+            made.file(&path);
+            replace(&path, &bytes, &temporary)?;
+        }
+        made.keep();
+        Ok(trust)
+    }
+
+    /// What the folder will hold, and its files.
+    fn extended(&self, more: &Trust) -> Result<(Trust, TrustFiles), AttachError> {
         let mut trust = self.read_for_extension()?;
         let wrong = |source| AttachError::Trust { path: self.path.clone(), source };
         trust.merge(more).map_err(wrong)?;
-        for (name, bytes) in trust.files().map_err(wrong)? {
-            replace(&self.path.join(name), &bytes, &temporary)?;
+        let files = trust.files().map_err(wrong)?;
+        Ok((trust, files))
+    }
+
+    /// That a folder without a trusted root holds nothing but, perhaps, the keys of a writing that was cut.
+    fn check_ours(&self) -> Result<(), AttachError> {
+        if self.path.join(TRUSTED_ROOT_FILE).symlink_metadata().is_ok() {
+            return Ok(());
         }
-        Ok(trust)
+        // A folder that cannot be listed is reported by the reading that follows.
+        let names = fs::read_dir(&self.path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+        match names.filter(|name| name != KEYS).min() {
+            Some(name) => Err(AttachError::Foreign { path: self.path.clone(), found: name.to_string_lossy().into_owned() }),
+            None => Ok(()),
+        }
     }
 
     /// A folder with keys and no root is one whose first writing was cut: its root is written now.
@@ -90,6 +119,52 @@ impl TrustFolder {
         match self.read() {
             Err(AttachError::Trust { source: sealtrace_trust::TrustError::NoRoot, .. }) => Ok(Trust::default()),
             other => other,
+        }
+    }
+}
+
+/// What an extension made; on failure it goes again. The folder's lock is held until then.
+#[derive(Debug, Default)]
+struct Made {
+    paths: Vec<PathBuf>,
+    lock: Option<File>,
+}
+
+impl Made {
+    /// Makes a folder and those above it that are missing.
+    fn folders(&mut self, folder: &Path) -> std::io::Result<()> {
+        if folder.is_dir() {
+            return Ok(());
+        }
+        if let Some(above) = folder.parent().filter(|above| !above.as_os_str().is_empty()) {
+            self.folders(above)?;
+        }
+        match fs::create_dir(folder) {
+            Ok(()) => self.paths.push(folder.to_owned()),
+            // Another process was quicker.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Notes a file that is to be written, unless it is there.
+    fn file(&mut self, path: &Path) {
+        if path.symlink_metadata().is_err() {
+            self.paths.push(path.to_owned());
+        }
+    }
+
+    fn keep(mut self) {
+        self.paths.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in self.paths.iter().rev() {
+            // A folder that another process has put something into stays.
+            drop(fs::remove_file(path).or_else(|_folder| fs::remove_dir(path)));
         }
     }
 }

@@ -1,18 +1,22 @@
 //! `symbol-bundle build`: a release tree as a sealed-to-be OCI layout.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use object::{Object as _, ObjectSymbolTable as _};
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
 use sealtrace_symbols::PairedBy;
 use serde::Serialize;
 
+use super::next;
 use crate::assemble::{AssembleOptions, Assembled, DebugCompression, DebugFiles, JsonRows, OnUnreadable, assemble};
-use crate::collect::{CollectOptions, Collected, Ignored, LeftOut, OnMalformed, RefusedDebugFile, collect};
+use crate::collect::{CollectOptions, Collected, Ignored, LeftOut, ModuleFile, OnMalformed, RefusedDebugFile, collect};
 use crate::layout_dir::{Existing, StagedLayout};
 use crate::release::{Label, root_tag};
 
 /// Most lines of one kind on stderr; the rest is counted.
 const MAX_LINES: usize = 20;
+/// Most modules without debug information that are named on stderr; the rest is counted.
+const MAX_WITHOUT_DEBUG_INFO: usize = 10;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -73,6 +77,7 @@ struct Report {
     version: String,
     modules: usize,
     with_debug_info: usize,
+    without_debug_info: Vec<LeftOut>,
     unidentified: Vec<LeftOut>,
     refused_debug_files: Vec<RefusedDebugFile>,
     incomplete: Vec<LeftOut>,
@@ -134,6 +139,7 @@ fn report(collected: Collected, assembled: Assembled) -> Report {
         version: assembled.index.version.clone(),
         modules: modules.len(),
         with_debug_info: modules.iter().filter(|module| module.debug.is_some()).count(),
+        without_debug_info: without_debug_info(&collected.modules),
         unidentified: unidentified.collect(),
         refused_debug_files: collected.refused,
         incomplete: assembled.notes,
@@ -143,9 +149,23 @@ fn report(collected: Collected, assembled: Assembled) -> Report {
     }
 }
 
+/// The modules that neither hold debug information nor have a debug file.
+fn without_debug_info(modules: &[ModuleFile]) -> Vec<LeftOut> {
+    let without = modules.iter().filter(|module| module.debug.is_none());
+    without.map(|module| LeftOut { path: module.binary.path.clone(), reason: names_from(&module.binary.location).to_owned() }).collect()
+}
+
+/// Where the names of a module without debug information come from.
+fn names_from(binary: &Path) -> &'static str {
+    let bytes = std::fs::read(binary).unwrap_or_default();
+    let full =
+        object::File::parse(bytes.as_slice()).is_ok_and(|file| file.symbol_table().is_some_and(|table| table.symbols().next().is_some()));
+    if full { "names come from its symbol table, without lines" } else { "names come from the dynamic symbols only" }
+}
+
 /// Says on stderr what an engineer must know about this build.
 fn tell(report: &Report) {
-    some(&report.refused_debug_files, |refused| {
+    some(&report.refused_debug_files, MAX_LINES, |refused| {
         let RefusedDebugFile { module, debug_file, what, expected, found } = refused;
         format!(
             "refused: {} is not the debug file of {}: {what} expected {}, found {}",
@@ -156,21 +176,21 @@ fn tell(report: &Report) {
         )
     });
     let left_out = |what: &'static str| move |file: &LeftOut| format!("{what}: {}: {}", escape(&file.path), escape(&file.reason));
-    some(&report.unidentified, left_out("no identity"));
-    some(&report.incomplete, left_out("incomplete"));
-    some(&report.ignored.malformed, left_out("left out"));
-    some(&report.ignored.unsupported, left_out("left out"));
+    some(&report.unidentified, MAX_LINES, left_out("no identity"));
+    some(&report.without_debug_info, MAX_WITHOUT_DEBUG_INFO, left_out("no debug information"));
+    some(&report.incomplete, MAX_LINES, left_out("incomplete"));
+    some(&report.ignored.malformed, MAX_LINES, left_out("left out"));
+    some(&report.ignored.unsupported, MAX_LINES, left_out("left out"));
 }
 
-fn some<T>(items: &[T], line: impl Fn(&T) -> String) {
-    items.iter().take(MAX_LINES).for_each(|item| note(&line(item)));
-    if items.len() > MAX_LINES {
-        note(&format!("… and {} more; --json lists all", items.len() - MAX_LINES));
+fn some<T>(items: &[T], most: usize, line: impl Fn(&T) -> String) {
+    items.iter().take(most).for_each(|item| note(&line(item)));
+    if items.len() > most {
+        note(&format!("… and {} more; --json lists all", items.len() - most));
     }
 }
 
 fn print_table(args: &BuildArgs, report: &Report) {
-    let layout = escape(&args.layout.display().to_string());
     let Ignored { symlinks, relocatable, cores, unused_debug_files, .. } = &report.ignored;
     print(&format!("bundle   {}", report.manifest_digest));
     print(&format!("release  {} {}", report.name, report.version));
@@ -185,7 +205,7 @@ fn print_table(args: &BuildArgs, report: &Report) {
         "ignored  {symlinks} links, {relocatable} relocatable files, {cores} cores, {} debug files without a module",
         unused_debug_files.len()
     ));
-    print(&format!("next: symbol-bundle sign {layout} --key KEY"));
+    note(&format!("next: symbol-bundle sign {} --key K.key", next::word(&args.layout)));
 }
 
 /// How a debug file was found, in words.

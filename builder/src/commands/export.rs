@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json, shows_progress};
 
+use super::{kind, next};
+use crate::attach::TrustFolder;
 use crate::transfer::ExportError;
-use crate::transfer::export::{Existing, export};
+use crate::transfer::export::{Existing, Exported, export};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,7 @@ pub(crate) struct ExportArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &ExportArgs) -> Outcome {
+    kind::expect_layout(&args.layout)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     let bar = byte_bar("exporting");
     let result = export(&args.layout, &args.to, existing, &mut |done, total| {
@@ -33,12 +36,6 @@ pub(crate) fn run(args: &ExportArgs) -> Outcome {
     });
     bar.finish_and_clear();
     let exported = result.map_err(|error| failure(&error))?;
-    let layout = escape(&args.layout.display().to_string());
-    if !exported.signed {
-        note(&format!("warning: the bundle carries no signature; no store will admit it. First: symbol-bundle sign {layout}"));
-    } else if !exported.logged {
-        note(&format!("warning: the bundle is not in a log. First: symbol-bundle log append {layout} --log DIR"));
-    }
     let archive = args.to.display().to_string();
     if args.output.json {
         print_json(&serde_json::json!({
@@ -47,9 +44,30 @@ pub(crate) fn run(args: &ExportArgs) -> Outcome {
     } else {
         print(&format!("exported {} ({} blobs, {} bytes)", escape(&archive), exported.blobs, exported.bytes));
         print(&format!("sha256   {}", exported.sha256.hex()));
-        print(&format!("next: carry it over, then: symbol-bundle import {} --store DIR", escape(&archive)));
     }
+    tell(args, &exported);
     Ok(ExitCode::Done)
+}
+
+/// Says on stderr what is next, which for an archive that no store admits is not to carry it over.
+fn tell(args: &ExportArgs, exported: &Exported) {
+    let (layout, archive) = (next::word(&args.layout), next::word(&args.to));
+    if !exported.signed {
+        note("warning: the bundle carries no signature; no store will admit it");
+        note(&format!(
+            "next: symbol-bundle sign {layout} --key K.key, symbol-bundle log append {layout} --log DIR, \
+             then: symbol-bundle export {layout} --to {archive} --force"
+        ));
+    } else if !exported.logged {
+        note("warning: the bundle is not in a log; no store will admit it");
+        note(&format!("next: symbol-bundle log append {layout} --log DIR, then: symbol-bundle export {layout} --to {archive} --force"));
+    } else if !args.output.json {
+        let trust = TrustFolder::beside(&args.layout, None);
+        let trust = if trust.path().is_dir() { next::word(trust.path()) } else { "FOLDER".to_owned() };
+        note("next: carry the archive over, and the trust folder by another way; there:");
+        note(&format!("  symbol-bundle trust add {trust}"));
+        note(&format!("  symbol-bundle import {archive}"));
+    }
 }
 
 /// A bar of bytes on a terminal, nothing in a pipe.

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, StoreArgs, escape, note, print, print_json};
-use sealtrace_store::OpenArchiveError;
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, StoreArgs, escape, finish, note, print, print_json};
+use sealtrace_store::{OpenArchiveError, Store};
 
+use super::next;
 use crate::commands::export::byte_bar;
 use crate::transfer::ImportError;
 use crate::transfer::import::{Imported, Watcher, import};
@@ -25,21 +26,55 @@ pub(crate) struct ImportArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Runs the command. The first archive that is refused ends it; those before it stay admitted.
+/// Runs the command. Each archive is admitted or refused on its own; the exit code is the worst.
 pub(crate) fn run(args: &ImportArgs) -> Outcome {
     let store = args.store.path(rustix::process::geteuid().is_root())?;
-    let mut results = Vec::new();
+    let (mut results, mut refused) = (Vec::new(), Vec::new());
+    let mut worst = ExitCode::Done;
     for archive in &args.archives {
         let mut watcher = BarWatcher { bar: byte_bar("importing") };
         let result = import(archive, &store, &mut watcher);
         watcher.bar.finish_and_clear();
-        let imported = result.map_err(|error| failure(archive, &store, &error))?;
-        report(archive, &imported, &mut results, args.output.json);
+        let error = match result {
+            Ok(imported) => {
+                report(archive, &imported, &mut results, args.output.json);
+                tell_next(&imported, &store, args.output.json);
+                continue;
+            }
+            Err(error) => error,
+        };
+        let failure = failure(archive, &store, &error);
+        if args.archives.len() == 1 {
+            return Err(failure);
+        }
+        let exit = failure.exit();
+        refused.push(serde_json::json!({ "archive": archive, "exit": exit.code(), "message": error.to_string() }));
+        worst = if exit.code() > worst.code() { exit } else { worst };
+        // Reported at once, beside what is said about the others; the process goes on.
+        finish("symbol-bundle", false, Err(failure));
+    }
+    if !refused.is_empty() {
+        note(&format!("{} of {} archives were not admitted", refused.len(), args.archives.len()));
     }
     if args.output.json {
-        print_json(&serde_json::json!({ "imported": results }));
+        print_json(&serde_json::json!({ "imported": results, "refused": refused }));
     }
-    Ok(ExitCode::Done)
+    Ok(worst)
+}
+
+/// Says on stderr how to verify what was admitted, and warns when its name does not name it.
+fn tell_next(imported: &Imported, store: &Path, json: bool) {
+    let reference = imported.bundle.reference();
+    let bundles = Store::open(store).and_then(|store| store.bundles()).unwrap_or_default();
+    let same: Vec<_> = bundles.iter().filter(|bundle| bundle.reference() == reference).map(|bundle| bundle.digest.to_string()).collect();
+    let shared = same.len() > 1;
+    if shared {
+        note(&format!("warning: another bundle is named {}: name them by digest: {}", escape(&reference), same.join(", ")));
+    }
+    if !json {
+        let name = if shared { imported.bundle.digest.to_string() } else { next::quoted(&reference) };
+        note(&format!("next: trace-verify --bundle {name} --store {}", next::word(store)));
+    }
 }
 
 struct BarWatcher {
@@ -94,10 +129,10 @@ fn report(archive: &Path, imported: &Imported, results: &mut Vec<serde_json::Val
 fn failure(archive: &Path, store: &Path, error: &ImportError) -> Failure {
     let shown = escape(&archive.display().to_string());
     let failure = Failure::from_error(error.exit(), &format!("import {shown}"), error);
-    let store = escape(&store.display().to_string());
+    let store = next::word(store);
     match error {
         ImportError::Open(OpenArchiveError::Folder { .. }) => {
-            failure.hint(format_args!("write an archive of an OCI layout with: symbol-bundle export {shown} --to ARCHIVE"))
+            failure.hint(format_args!("write an archive of an OCI layout with: symbol-bundle export {} --to ARCHIVE", next::word(archive)))
         }
         ImportError::Open(OpenArchiveError::Special { .. }) => failure.hint("copy it into a regular file first"),
         ImportError::Open(_) => failure.hint("check the path and its permissions"),

@@ -6,8 +6,9 @@ use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, p
 use sealtrace_digest::BlobDigest;
 use sealtrace_symbols::{BlobRef, Module, SymbolTable};
 
+use super::target::TargetArgs;
 use crate::assemble::rows::{Row, rows};
-use crate::opened::{BundleArgs, OpenedBundle};
+use crate::opened::OpenedBundle;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -16,7 +17,7 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "ID")]
     expand: Option<String>,
     #[command(flatten)]
-    bundle: BundleArgs,
+    bundle: TargetArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

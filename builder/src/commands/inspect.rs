@@ -6,13 +6,14 @@ use sealtrace_symbols::{Coverage, Module};
 use serde::Serialize;
 
 use super::build::paired_by;
-use crate::opened::{BundleArgs, OpenedBundle};
+use super::target::TargetArgs;
+use crate::opened::OpenedBundle;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
-    bundle: BundleArgs,
+    bundle: TargetArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, print_json};
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
 use sealtrace_signer::{SigningKey, SigningKeyError, create_public_key_file};
 
+use super::next;
 use crate::attach::key_failure;
 
 /// Arguments.
@@ -49,15 +50,27 @@ pub(crate) fn run(args: &KeyArgs) -> Outcome {
         .hint("name the key without its ending: symbol-bundle key generate -o FOLDER/release"));
     }
     let (private, public) = (with_ending(&args.output, ".key"), with_ending(&args.output, ".pub"));
-    let key = create(&private, &public).map_err(|error| key_failure(&error))?;
+    let key = create(&private, &public).map_err(|error| failure(&error))?;
     if args.report.json {
         print_json(&serde_json::json!({ "keyId": key.key_id(), "privateKey": private, "publicKey": public }));
     } else {
         print(&format!("private key {} (keep it, mode 0600)", escape(&private.display().to_string())));
         print(&format!("public key  {}", escape(&public.display().to_string())));
         print(&format!("key id      {}", key.key_id()));
+        note(&format!("next: symbol-bundle sign LAYOUT --key {}, where LAYOUT is what `symbol-bundle build` wrote", next::word(&private)));
     }
     Ok(ExitCode::Done)
+}
+
+/// A key that cannot be written is no reason to make a key.
+fn failure(error: &SigningKeyError) -> Failure {
+    let failure = key_failure(error);
+    match error {
+        SigningKeyError::Io { .. } => {
+            failure.hint("name a place in a folder that exists, can be written and has space, with -o FOLDER/NAME")
+        }
+        _ => failure,
+    }
 }
 
 fn create(private: &Path, public: &Path) -> Result<SigningKey, SigningKeyError> {

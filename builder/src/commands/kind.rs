@@ -44,7 +44,7 @@ impl Kind {
             () if has("oci-layout") => Some(Self::Layout),
             () if has(TRUSTED_ROOT_FILE) => Some(Self::TrustFolder),
             () if has("log.json") && has("checkpoint") => Some(Self::Log),
-            () if has("receipts") || path.join("trust").join(TRUSTED_ROOT_FILE).exists() => Some(Self::Store),
+            () if (has("receipts") && has("oci")) || path.join("trust").join(TRUSTED_ROOT_FILE).exists() => Some(Self::Store),
             () => holds_object_file(path).then_some(Self::ReleaseTree),
         }
     }
@@ -126,14 +126,15 @@ pub(crate) fn trust_folders_in(path: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The first bytes of a regular file; nothing of anything else, which might make the reader wait.
+/// The first bytes of a regular file; nothing of anything else, or of a file of `/proc`, which might make the reader wait.
 fn starts(path: &Path, length: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    if path.metadata().is_ok_and(|there| there.is_file())
+    let length = u64::try_from(length).unwrap_or(0);
+    if path.metadata().is_ok_and(|there| there.is_file() && there.len() >= length)
         && let Ok(file) = File::open(path)
+        && file.take(length).read_to_end(&mut bytes).is_err()
     {
-        let read = file.take(u64::try_from(length).unwrap_or(0)).read_to_end(&mut bytes);
-        drop(read);
+        bytes.clear();
     }
     bytes
 }

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, print_json};
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
 use sealtrace_signer::SigningKey;
 use sealtrace_site_log::{LogReader, SiteLog, SiteLogError};
 use sealtrace_tlog::Origin;
 
-use crate::attach::{TrustFolder, log_failure, log_layout};
+use super::{kind, next};
+use crate::attach::{AttachError, TrustFolder, log_failure, log_layout};
 use crate::layout_dir::LayoutDir;
 
 /// Arguments.
@@ -105,6 +106,8 @@ fn init(args: &InitArgs) -> Outcome {
     } else {
         print(&format!("log    {} in {}", origin, escape(&folder.display().to_string())));
         print(&format!("key id {}", key.key_id()));
+        let key = next::option("--log-key", args.key.as_deref());
+        note(&format!("next: symbol-bundle log append LAYOUT --log {}{key}", next::word(folder)));
     }
     Ok(ExitCode::Done)
 }
@@ -117,22 +120,43 @@ fn make(folder: &Path, origin: &Origin, key: Option<&Path>) -> Result<SiteLog, S
 }
 
 fn append(args: &AppendArgs) -> Outcome {
+    kind::expect_layout(&args.layout)?;
     let layout = LayoutDir::open(&args.layout)?;
     let folder = TrustFolder::beside(&args.layout, args.trust.as_deref());
-    let logged = log_layout(&layout, &args.log, args.log_key.as_deref(), &folder)?;
+    kind::expect_trust_folder(folder.path())?;
+    // Logging again gives the same bytes, and the index names them all.
+    let before = layout.blobs().index_bytes().ok();
+    let logged = log_layout(&layout, &args.log, args.log_key.as_deref(), &folder).map_err(|error| failure(args, error))?;
+    let already = before == layout.blobs().index_bytes().ok();
     let (bundle, log) = (&logged.bundle, logged.bundle.log());
     if args.output.json {
         print_json(&serde_json::json!({
             "manifestDigest": bundle.digest(), "origin": log.origin(), "index": log.index().0, "size": log.tree_size().0,
-            "root": log.root().hex(), "signer": bundle.signer(), "trust": folder.path(),
+            "root": log.root().hex(), "signer": bundle.signer(), "already": already, "trust": folder.path(),
         }));
         return Ok(ExitCode::Done);
     }
-    print(&format!("logged: {}", bundle.digest()));
+    print(&format!("{}: {}", if already { "already logged" } else { "logged" }, bundle.digest()));
     print(&format!("  in {} at index {}, tree size {}", log.origin(), log.index(), log.tree_size()));
     print(&format!("  signed by key {}", bundle.signer()));
     print(&format!("  trust folder {}", escape(&folder.path().display().to_string())));
+    let archive = next::quoted(&format!("{}-{}.tar", bundle.name(), bundle.version()));
+    note(&format!("next: symbol-bundle export {} --to {archive}", next::word(&args.layout)));
     Ok(ExitCode::Done)
+}
+
+fn failure(args: &AppendArgs, error: AttachError) -> Failure {
+    let sign = format!("symbol-bundle sign {} --key K.key{}", next::word(&args.layout), next::option("--trust", args.trust.as_deref()));
+    let hint = match &error {
+        AttachError::Unsigned => format!("sign it first: {sign}"),
+        AttachError::SeveralSignatures { .. } => format!("leave one: {sign} --replace"),
+        AttachError::NoTrust { .. } => {
+            format!("name the folder that `symbol-bundle sign` wrote with --trust FOLDER, or write it again: {sign}")
+        }
+        AttachError::AlreadyLogged { .. } => format!("name that log with --log DIR, or drop that log entry: {sign} --replace"),
+        _ => return error.into(),
+    };
+    Failure::from(error).hint(hint)
 }
 
 fn checkpoint(args: &CheckpointArgs) -> Outcome {

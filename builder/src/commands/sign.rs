@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use sealtrace_console::{ExitCode, Outcome, OutputArgs, escape, note, print, print_json};
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
 use sealtrace_signer::SigningKey;
 
-use crate::attach::{OtherSignature, TrustFolder, key_failure, sign_layout};
+use super::{kind, next};
+use crate::attach::{AttachError, OtherSignature, TrustFolder, key_failure, sign_layout};
 use crate::layout_dir::LayoutDir;
 
 /// Arguments.
@@ -30,10 +31,12 @@ pub(crate) struct SignArgs {
 /// Runs the command.
 pub(crate) fn run(args: &SignArgs) -> Outcome {
     let key = SigningKey::load(&args.key).map_err(|error| key_failure(&error))?;
+    kind::expect_layout(&args.layout)?;
     let layout = LayoutDir::open(&args.layout)?;
     let folder = TrustFolder::beside(&args.layout, args.trust.as_deref());
+    kind::expect_trust_folder(folder.path())?;
     let other = if args.replace { OtherSignature::Replace } else { OtherSignature::Keep };
-    let signed = sign_layout(&layout, &key, &folder, other)?;
+    let signed = sign_layout(&layout, &key, &folder, other).map_err(|error| failure(args, error))?;
     let shown = escape(&folder.path().display().to_string());
     if args.output.json {
         print_json(&serde_json::json!({
@@ -45,8 +48,25 @@ pub(crate) fn run(args: &SignArgs) -> Outcome {
     print(&format!("{}: {}", if signed.already { "already signed" } else { "signed" }, signed.bundle));
     print(&format!("  by key {}", signed.signer));
     print(&format!("  trust folder {shown}"));
-    if !signed.logged {
-        note(&format!("next: symbol-bundle log append {} --log DIR", escape(&args.layout.display().to_string())));
+    let layout = next::word(&args.layout);
+    if signed.logged {
+        note(&format!("next: symbol-bundle export {layout} --to ARCHIVE"));
+    } else {
+        note(&format!("next: symbol-bundle log append {layout} --log DIR{}", next::option("--trust", args.trust.as_deref())));
     }
     Ok(ExitCode::Done)
+}
+
+fn failure(args: &SignArgs, error: AttachError) -> Failure {
+    let replace = matches!(error, AttachError::AlreadySigned { .. } | AttachError::SeveralSignatures { .. });
+    let failure = Failure::from(error);
+    if !replace {
+        return failure;
+    }
+    failure.hint(format_args!(
+        "to drop that signature and its log entry: symbol-bundle sign {} --key {}{} --replace",
+        next::word(&args.layout),
+        next::word(&args.key),
+        next::option("--trust", args.trust.as_deref())
+    ))
 }

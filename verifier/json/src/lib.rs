@@ -17,9 +17,9 @@ pub const MAX_INTEGER: u64 = (1 << 53) - 1;
 pub const MAX_DEPTH: usize = 64;
 
 /// The most nodes of one document (ours): 16,777,216. A node stands for 32 bytes, the size of one [`Value`] in memory, so what is read takes
-/// about 512 MiB at most. Counted are each value, one more for text and for a key (their allocation), and [`NODES_PER_LEAF`] for every
-/// [`MEMBERS_PER_LEAF`] members of an object. The number does not grow with the document: `[0,0,…]` takes 17 times its length and
-/// `[{"":0},…]` 90 times. Real documents have 0.2 to 0.6 nodes per byte; a witness of 442 samples has 0.9 MB and about 320,000 nodes.
+/// about 512 MiB at most. Counted are each value, one more for a text and for a key (their allocations), and 20 for every 6 members of an
+/// object (a leaf of the map behind it). The number does not grow with the document: `[0,0,…]` takes 17 times its length in memory and
+/// `[{"":0},…]` 90 times. Real documents of some length have 0.2 to 0.4 nodes per byte: the witness of 442 samples has 0.9 MB and 240,000.
 pub const MAX_NODES: usize = 1 << 24;
 /// A leaf of the map behind an object has room for 11 members, 632 bytes, whether or not it is full.
 const NODES_PER_LEAF: usize = 20;

@@ -286,7 +286,7 @@ fn as_many_regions_as_there_are_of_one_module_it_is_opened_once() {
     words.truncate(1);
     for region in 2..50_u32 {
         capture.header.regions.push(text.clone());
-        words.push((format!("1:{:x}", 0x200 + region * 8).parse().unwrap(), Word::At(format!("{region:x}:1010").parse().unwrap())));
+        words.push((format!("1:{:x}", 0x200 + region * 8).parse().unwrap(), Word::At(format!("{region}:1010").parse().unwrap())));
     }
     let bundle = SourceBundle { digest: BlobDigest::of(b"bundle"), modules: vec![module], blobs: &blobs };
     let sources = Sources::open(&capture, &[bundle.clone(), bundle]).unwrap();

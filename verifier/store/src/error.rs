@@ -79,7 +79,7 @@ pub enum StoreError {
         text: String,
     },
     /// Several bundles carry that name and version.
-    #[error("{text} names {} bundles: {}", found.len(), found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    #[error("{text} names {} bundles, use one of their digests: {}", found.len(), found.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Ambiguous {
         /// What was asked for.
         text: String,

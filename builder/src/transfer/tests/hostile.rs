@@ -198,6 +198,17 @@ fn what_anyone_can_add_changes_nothing_in_the_store() {
         crowded.top.insert(0, false_fragment);
     }
     admitted(&crowded);
+
+    let mut misshapen = whole.clone();
+    for kind in [media::SIGSTORE_BUNDLE, media::TLOG_FRAGMENT] {
+        for layers in [vec![], vec![misshapen.put("text/plain", b"of another kind")]] {
+            let mut manifest = sealtrace_layout::Manifest::new(kind, layers);
+            manifest.subject = Some(bundle.clone());
+            let descriptor = misshapen.put(media::MANIFEST, &manifest.encode().unwrap());
+            misshapen.top.insert(0, descriptor);
+        }
+    }
+    admitted(&misshapen);
 }
 
 #[test]

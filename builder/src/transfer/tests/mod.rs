@@ -6,4 +6,5 @@ mod hostile;
 mod interop;
 mod kill;
 mod mutation;
+mod neighbours;
 mod round_trip;

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::{Case, flipped, site};
 
-/// The frame whose symbol is edited.
-const EDITED: u64 = 7;
-/// What it is edited to.
+/// Of the frames with a name, the one that is edited.
+const EDITED: usize = 7;
+/// What its symbol is edited to.
 const FORGED: &str = "innocent_function";
 
 /// Runs `trace-replay --seeds 5 --strict`: its exit code and its events.
@@ -58,18 +58,26 @@ fn every_seed_reaches_one_for_python() {
     }
 }
 
-/// The statement of a case with the symbol of one frame edited, and what stood there.
-fn edited(case: &Case, folder: &Path) -> (Vec<u8>, String) {
-    let mut statement = site().resolve_unsigned(&case.capture, &folder.join("whole.json"));
-    let stacks = statement["predicate"]["stacks"].as_array_mut().unwrap();
-    let frames = stacks.iter_mut().flat_map(|stack| stack["frames"].as_array_mut().unwrap());
-    let frame = frames.into_iter().find(|frame| frame["frameIndex"] == EDITED).unwrap();
-    let function = frame["function"].as_str().unwrap_or_else(|| panic!("frame {EDITED} has no name: {frame}")).to_owned();
-    frame["function"] = Value::from(FORGED);
-    (serde_json::to_vec(&statement).unwrap(), function)
+/// A statement with the symbol of one frame edited.
+struct Edit {
+    statement: Vec<u8>,
+    frame: Value,
+    original: Value,
 }
 
-fn assert_one_edit(trace: &Path, original: &str, signature: &str) {
+impl Edit {
+    fn of(case: &Case, folder: &Path) -> Self {
+        let mut statement = site().resolve_unsigned(&case.capture, &folder.join("whole.json"));
+        let stacks = statement["predicate"]["stacks"].as_array_mut().unwrap();
+        let frames = stacks.iter_mut().flat_map(|stack| stack["frames"].as_array_mut().unwrap());
+        let record = frames.filter(|frame| frame["function"].is_string()).nth(EDITED).unwrap();
+        let original = std::mem::replace(&mut record["function"], Value::from(FORGED));
+        let frame = record["frameIndex"].clone();
+        Self { statement: serde_json::to_vec(&statement).unwrap(), frame, original }
+    }
+}
+
+fn assert_one_edit(trace: &Path, edit: &Edit, signature: &str) {
     let total = Case::threads().report["coverage"]["framesTotal"].as_u64().unwrap();
     let (exit, events) = replay(trace);
     let (summary, results) = events.split_last().unwrap();
@@ -81,31 +89,31 @@ fn assert_one_edit(trace: &Path, original: &str, signature: &str) {
     assert_eq!((summary["minMatched"].as_u64(), summary["minTotal"].as_u64()), (Some(total - 1), Some(total)));
     let mismatches = summary["mismatches"].as_array().unwrap();
     assert_eq!(mismatches.len(), 1, "{mismatches:?}");
-    assert_eq!(mismatches[0]["frameIndex"], EDITED);
+    assert_eq!(mismatches[0]["frameIndex"], edit.frame);
     assert_eq!(mismatches[0]["field"], "function");
-    assert_eq!((&mismatches[0]["recorded"], &mismatches[0]["replayed"]), (&Value::from(FORGED), &Value::from(original)));
+    assert_eq!((&mismatches[0]["recorded"], &mismatches[0]["replayed"]), (&Value::from(FORGED), &edit.original));
 }
 
 #[test]
 fn one_symbol_edited_in_an_unsigned_statement_is_one_frame_that_differs() {
     let folder = tempfile::tempdir().unwrap();
-    let (statement, original) = edited(Case::threads(), folder.path());
+    let edit = Edit::of(Case::threads(), folder.path());
     let trace = folder.path().join("edited.json");
-    std::fs::write(&trace, statement).unwrap();
-    assert_one_edit(&trace, &original, "unsigned");
+    std::fs::write(&trace, &edit.statement).unwrap();
+    assert_one_edit(&trace, &edit, "unsigned");
 }
 
 #[test]
 fn one_symbol_edited_in_a_trace_signed_again_is_one_frame_that_differs() {
     let folder = tempfile::tempdir().unwrap();
-    let (statement, original) = edited(Case::threads(), folder.path());
+    let edit = Edit::of(Case::threads(), folder.path());
     let trace = folder.path().join("edited.sigstore.json");
     site().with_log(|log| {
         let key = SigningKey::load(&site().path("site.key")).unwrap();
         let mut log = SiteLog::open(log, None).unwrap();
-        std::fs::write(&trace, sign_and_log(PAYLOAD_TYPE_IN_TOTO, &statement, &key, &mut log).unwrap()).unwrap();
+        std::fs::write(&trace, sign_and_log(PAYLOAD_TYPE_IN_TOTO, &edit.statement, &key, &mut log).unwrap()).unwrap();
     });
-    assert_one_edit(&trace, &original, "verified");
+    assert_one_edit(&trace, &edit, "verified");
 }
 
 #[test]

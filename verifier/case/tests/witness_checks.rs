@@ -1,0 +1,115 @@
+//! Each check of a witness has a witness in which only that check is broken.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use sealtrace_case::check_witness;
+use sealtrace_digest::BlobDigest;
+use sealtrace_envelope::Statement;
+use sealtrace_resolve::{ResolverIdentity, Sources, WitnessInput, derive, statement};
+use sealtrace_signer::SigningKey;
+use sealtrace_tlog::{Checkpoint, LogKey, Origin, RootHash, SignedCheckpoint, TreeHead, TreeSize};
+use sealtrace_trace::{Capture, Freshness, MicroWitness, Resolver, TraceId};
+use sealtrace_trust::{Trust, TrustedLog};
+use sealtrace_unwind::Placement;
+use sealtrace_verdict::{Assurance, Checks, Outcome};
+
+const HEADER: &str = r#"{"backend":"ptrace","btfSource":{"selectionReason":"none needed","sha256":null,"sourceKind":"none","sourcePath":null},"captureVersion":0,"capturedAt":"2026-01-01T00:00:00Z","host":{"arch":"x86_64","bootIdHash":null,"kernelRelease":"6.1","osRelease":"debian 12"},"libc":{"variant":"unknown","version":"unknown"},"loss":{"delivered":2,"filtered":0,"kernelHits":2,"rateLimited":0,"ringLost":0},"mainModule":0,"platform":"linux","privacyProfile":{"id":"read-set-only/v0","sha256":"00"},"probeObject":null,"raw":false,"record":"header","regions":[{"kind":"module","maps":[{"offset":4096,"perms":"r-x","size":4096}],"module":{"arch":"x86_64","fileSha256":"2222222222222222222222222222222222222222222222222222222222222222","ids":{"gnuBuildId":"00ff"},"imageBase":0,"path":"/opt/a","unidentifiedReason":null},"size":8192},{"kind":"stack","maps":[{"offset":0,"perms":"rw-","size":8192}],"module":null,"size":8192}],"rows":[],"sampling":{"durationMs":10,"frequency":1,"rounds":1}}"#;
+
+fn sample(first_seen: u64, ip: &str) -> String {
+    format!(
+        r#"{{"attachPoint":"thread-stop","calls":[],"count":1,"firstSeen":{first_seen},"lastSeen":{first_seen},"probeType":"PtraceStop","record":"sample","registers":{{"16":"{ip}","6":"invalid","7":"1:1000"}},"unreadable":[],"words":[]}}"#
+    )
+}
+
+struct World {
+    capture: Capture,
+    statement: Statement,
+    witness: MicroWitness,
+    trust: Trust,
+}
+
+fn world() -> World {
+    let text = format!("{HEADER}\n{}\n{}\n", sample(1, "0:1100"), sample(2, "0:1200"));
+    let capture = Capture::parse(text.as_bytes()).unwrap();
+    let bytes = capture.encode().unwrap();
+    let sources = Sources::open(&capture, &[]).unwrap();
+    let derived = derive(&capture, &sources, &Placement::canonical(&capture.region_sizes()).unwrap()).unwrap();
+    let input = WitnessInput {
+        capture: &capture,
+        capture_sha256: Capture::digest(&bytes),
+        sources: &sources,
+        bundles: &[BlobDigest::of(b"bundle")],
+        derived: &derived,
+        freshness: Some(checkpoint("site.test/log")),
+        identity: ResolverIdentity { version: "test".to_owned(), sha256: None },
+    };
+    let (statement, witness) = statement(&input).unwrap();
+    let mut trust = Trust::default();
+    trust.add_log(TrustedLog::new(log_key("site.test/log"))).unwrap();
+    World { capture, statement, witness, trust }
+}
+
+fn log_key(origin: &str) -> LogKey {
+    LogKey { origin: Origin::parse(origin).unwrap(), key: SigningKey::from_scalar(&[7; 32]).unwrap().public_key().clone() }
+}
+
+fn checkpoint(origin: &str) -> String {
+    let tree = TreeHead { size: TreeSize(1), root: RootHash::from_bytes([1; 32]) };
+    let checkpoint = Checkpoint { origin: origin.to_owned(), tree, extension: Vec::new() };
+    let signature = SigningKey::from_scalar(&[7; 32]).unwrap().sign(checkpoint.text().as_bytes()).unwrap();
+    SignedCheckpoint::assemble(checkpoint, &log_key(origin), signature).text().to_owned()
+}
+
+/// The checks that failed after a change.
+fn failed(change: impl FnOnce(&mut World)) -> Vec<String> {
+    let mut world = world();
+    change(&mut world);
+    let mut checks = Checks::new();
+    check_witness(&world.statement, &world.witness, &world.capture, Some(&world.trust), &mut checks);
+    let verdict = checks.conclude(Assurance::Signed);
+    verdict.checks().iter().filter(|check| check.outcome == Outcome::Fail).map(|check| check.id.clone()).collect()
+}
+
+#[test]
+fn an_unchanged_witness_passes_every_check() {
+    assert_eq!(failed(|_| {}), Vec::<String>::new());
+}
+
+#[test]
+fn each_change_fails_its_own_check_and_no_other() {
+    let another = Capture::digest(b"another capture");
+    let cases: Vec<(&str, Box<dyn FnOnce(&mut World)>)> = vec![
+        ("trace-id", Box::new(move |world| world.witness.trace_id = TraceId::of(&another))),
+        ("subject", Box::new(|world| world.statement.subject[0].digest.sha256 = "33".repeat(32))),
+        ("subject", Box::new(|world| world.statement.subject.push(world.statement.subject[0].clone()))),
+        ("subject", Box::new(|world| world.statement.subject.clear())),
+        ("frame-indexes", Box::new(|world| world.witness.stacks[1].frames[0].frame_index = 7)),
+        ("observations", Box::new(|world| world.witness.observations.swap(0, 1))),
+        ("coverage-counts", Box::new(|world| world.witness.coverage.frames_resolved = 1)),
+        ("loss-counters", Box::new(|world| world.witness.observations[0].hits = 5)),
+        ("frame-bundles", Box::new(|world| world.witness.stacks[0].frames[0].bundle_sha256 = Some(BlobDigest::of(b"other")))),
+        ("frame-bundles", Box::new(|world| world.witness.stacks[0].frames[0].resolver = Some(Resolver::Bundle))),
+        ("capture-matches", Box::new(|world| world.witness.captured_at = "2027-01-01T00:00:00Z".to_owned())),
+        ("freshness", Box::new(|world| world.witness.freshness = Some(Freshness { checkpoint: checkpoint("other.test/log") }))),
+        ("freshness", Box::new(|world| world.witness.freshness = Some(Freshness { checkpoint: "forged".to_owned() }))),
+        (
+            "freshness",
+            Box::new(|world| {
+                let forged = checkpoint("site.test/log").replace("\n1\n", "\n9\n");
+                world.witness.freshness = Some(Freshness { checkpoint: forged });
+            }),
+        ),
+    ];
+    for (check, change) in cases {
+        assert_eq!(failed(change), [check]);
+    }
+}
+
+#[test]
+fn without_trust_freshness_is_skipped_and_not_passed() {
+    let world = world();
+    let mut checks = Checks::new();
+    check_witness(&world.statement, &world.witness, &world.capture, None, &mut checks);
+    let verdict = checks.conclude(Assurance::Signed);
+    let freshness = verdict.checks().iter().find(|check| check.id == "freshness").unwrap_or_else(|| panic!("not listed"));
+    assert_eq!(freshness.outcome, Outcome::Skipped);
+}

@@ -132,7 +132,7 @@ fn index_of(store: &Store, bundle: BlobDigest, new: Listing) -> Result<(Vec<u8>,
                     other => return Err(other),
                 };
                 at_fault.push((digest, error));
-                lists.extend(before.get(&digest).map(|entries| (digest, entries.clone())));
+                lists.extend(list_of(&before, &digest).map(|entries| (digest, entries.to_vec())));
             }
         }
     }
@@ -167,11 +167,14 @@ fn receipted(store: &Store) -> Result<BTreeSet<BlobDigest>, ImportError> {
     Ok(found)
 }
 
-/// What `oci/index.json` lists now, by each manifest that it lists: the entries from its root index to the next. Empty where it
-/// cannot be read; the admission repairs it.
-fn listed_before(store: &Store) -> BTreeMap<BlobDigest, Vec<Descriptor>> {
+/// What `oci/index.json` lists now. Empty where it cannot be read; the admission repairs it.
+fn listed_before(store: &Store) -> Vec<Descriptor> {
     let index = store.oci().index_bytes().ok().and_then(|bytes| ImageIndex::parse(&bytes).ok());
-    let entries = index.map(|index| index.manifests).unwrap_or_default();
-    let lists = entries.chunk_by(|_, next| next.media_type != media::INDEX);
-    lists.flat_map(|list| list.iter().map(|entry| (entry.digest, list.to_vec()))).collect()
+    index.map(|index| index.manifests).unwrap_or_default()
+}
+
+/// The entries of one bundle: from its root index to the next.
+fn list_of<'a>(entries: &'a [Descriptor], bundle: &BlobDigest) -> Option<&'a [Descriptor]> {
+    let mut lists = entries.chunk_by(|_, next| next.media_type != media::INDEX);
+    lists.find(|list| list.iter().any(|entry| entry.digest == *bundle))
 }

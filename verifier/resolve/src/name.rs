@@ -43,7 +43,7 @@ fn bounded(write: impl FnOnce(&mut Bounded) -> fmt::Result) -> Option<String> {
 }
 
 /// Text that stops its writer at the limit. Both demanglers return at the first refused write, and a node that has more than one child
-/// writes something between them, so the limit bounds their work as well as their output: 233 bytes of substitutions that name
+/// writes something between them, so the limit bounds the work of writing as well as its output (not that of parsing): 233 bytes of substitutions that name
 /// each other would otherwise become 164 MB.
 #[derive(Default)]
 struct Bounded {
@@ -86,9 +86,9 @@ mod tests {
     fn cpp_bomb(levels: usize, width: usize) -> String {
         const DIGITS: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         let mut name = "_Z1f1aIiE".to_owned();
-        for level in 0..levels {
+        for &digit in DIGITS.iter().take(levels) {
             // S_ is `a`, S0_ is `a<int>`, and each level adds one.
-            let before = format!("S{}_", char::from(DIGITS[level]));
+            let before = format!("S{}_", char::from(digit));
             name.push_str("S_I");
             name.push_str(&before.repeat(width));
             name.push('E');
@@ -113,7 +113,7 @@ mod tests {
         for _level in 0..40 {
             let reference = format!("B{}_", base62(at - 1));
             at = rust.len() - 2;
-            rust.push_str(&format!("T{reference}{reference}E"));
+            rust.extend(["T", &reference, &reference, "E"]);
         }
         rust.push('E');
         assert!(rustc_demangle::try_demangle(&rust).is_ok(), "{rust}");

@@ -51,14 +51,8 @@ impl Outputs<'_> {
             there == self.payload || SigstoreBundle::parse(there).is_ok_and(|bundle| bundle.envelope.payload == self.payload)
         };
         let beside = capture_beside(&self.cli.output_file);
-        let targets: [(&Path, &dyn Fn(&[u8]) -> bool); 2] = [(&beside, &same_capture), (&self.cli.output_file, &same_payload)];
-        for (path, same) in targets {
-            if path.symlink_metadata().is_ok() && !std::fs::read(path).is_ok_and(|there| same(&there)) {
-                let message = format_args!("{} is already there with other content", path.display());
-                return Err(refused(message, "name another file with -o, or replace it with --force"));
-            }
-        }
-        Ok(())
+        refuse_other(&beside, same_capture)?;
+        refuse_other(&self.cli.output_file, same_payload)
     }
 
     /// Capture, event and trace, all or none; then the store's copy of the capture.
@@ -81,6 +75,14 @@ impl Outputs<'_> {
         let path = folder.join(CaptureSha256::of(self.capture).hex());
         write_all(&[ResultFile { path: &path, bytes: self.capture, private: true }], Overwrite::Refuse)
     }
+}
+
+fn refuse_other(path: &Path, same: impl Fn(&[u8]) -> bool) -> Result<(), Failure> {
+    if path.symlink_metadata().is_err() || std::fs::read(path).is_ok_and(|there| same(&there)) {
+        return Ok(());
+    }
+    let message = format_args!("{} is already there with other content", path.display());
+    Err(refused(message, "name another file with -o, or replace it with --force"))
 }
 
 fn refused(message: impl std::fmt::Display, hint: &str) -> Failure {

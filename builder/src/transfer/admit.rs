@@ -19,13 +19,16 @@ const BLOB_MODE: u32 = 0o444;
 const FILE_MODE: u32 = 0o644;
 const FOLDER_MODE: u32 = 0o755;
 
+/// Bundles whose files are at fault, and why.
+pub(crate) type Faults = Vec<(BlobDigest, StoreError)>;
+
 /// What an admission did.
 #[derive(Debug)]
 pub(crate) struct Admitted {
     /// Blobs that the bundle now rests on.
     pub(crate) blobs: usize,
     /// Other bundles of the store whose files are at fault, and why.
-    pub(crate) at_fault: Vec<(BlobDigest, StoreError)>,
+    pub(crate) at_fault: Faults,
 }
 
 /// Moves a verified bundle from the quarantine into the store.
@@ -38,7 +41,7 @@ pub(crate) fn admit(
 ) -> Result<Admitted, ImportError> {
     let listing = listing(receipt, |digest| graph.described_size(digest).ok_or(BlobError::Missing { digest: *digest }))?;
     let root_index = listing.root_index().map_err(ImportError::Encode)?;
-    let (index, at_fault) = index_of(store, receipt.bundle, listing)?;
+    let (index, at_fault) = index_of(store, receipt.bundle, &listing)?;
 
     let (oci, _) = root.make_dir("oci", FOLDER_MODE)?;
     let (blobs, _) = oci.make_dir("blobs", FOLDER_MODE)?;
@@ -112,7 +115,7 @@ fn listing(receipt: &Receipt, size: impl Fn(&BlobDigest) -> Result<u64, BlobErro
 
 /// The bytes of `oci/index.json` that follow from the receipts, with the bundles whose files are at fault. A bundle whose
 /// manifests are gone is not listed.
-fn index_of(store: &Store, bundle: BlobDigest, new: Listing) -> Result<(Vec<u8>, Vec<(BlobDigest, StoreError)>), ImportError> {
+fn index_of(store: &Store, bundle: BlobDigest, new: &Listing) -> Result<(Vec<u8>, Faults), ImportError> {
     let mut at_fault = Vec::new();
     let mut lists = BTreeMap::from([(bundle, new.entries().map_err(ImportError::Encode)?)]);
     let before = listed_before(store);

@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use sealtrace_bundle::{OpenBundleError, OpenedBundle, VerifiedBundle, open_symbol_bundle};
+use sealtrace_bundle::{OpenedBundle, VerifiedBundle, exit_of_blob_error, exit_of_bundle_error, exit_of_graph_error, open_symbol_bundle};
 use sealtrace_console::{ExitCode, Failure, escape};
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::graph::{GraphFault, fault_of_blob};
 use sealtrace_layout::{Blobs, LayoutGraph};
 use sealtrace_store::{Store, StoreError, read_trust_folder};
 use sealtrace_trust::Trust;
@@ -33,12 +32,8 @@ impl Bundles<'_> {
     /// A [`Failure`] when a blob that the verdict needs cannot be had; a failed check is a verdict, not a failure.
     pub fn open(&self, digest: &BlobDigest) -> Result<OpenedBundle, Failure> {
         open_symbol_bundle(self.blobs, self.graph, digest, self.trust).map_err(|error| {
-            let exit = match &error {
-                OpenBundleError::Graph(error) => exit_of(error.fault()),
-                OpenBundleError::Blob(error) => exit_of(fault_of_blob(error)),
-                _ => ExitCode::NoVerdict,
-            };
-            Failure::from_error(exit, &format!("symbol bundle {digest}"), &error).hint("import it again: symbol-bundle import ARCHIVE")
+            Failure::from_error(exit_of_bundle_error(&error), &format!("symbol bundle {digest}"), &error)
+                .hint("import it again: symbol-bundle import ARCHIVE")
         })
     }
 }
@@ -50,8 +45,8 @@ impl Bundles<'_> {
 pub fn store_graph(store: &Store) -> Result<Option<LayoutGraph>, Failure> {
     store.graph().map_err(|error| {
         let exit = match &error {
-            StoreError::Graph(error) => exit_of(error.fault()),
-            StoreError::Blob(error) => exit_of(fault_of_blob(error)),
+            StoreError::Graph(error) => exit_of_graph_error(error),
+            StoreError::Blob(error) => exit_of_blob_error(error),
             _ => ExitCode::NoVerdict,
         };
         Failure::from_error(exit, "store", &error)
@@ -71,15 +66,6 @@ pub fn check_reference(asked: &str, bundle: &VerifiedBundle) -> Result<(), Failu
     }
     let message = format_args!("the store lists {} as {}, its signed statement says {signed}", bundle.digest(), escape(asked));
     Err(Failure::new(ExitCode::Rejected, message).hint("the store was changed: import the archive again, symbol-bundle import ARCHIVE"))
-}
-
-/// The exit code of a layout's fault.
-pub fn exit_of(fault: GraphFault) -> ExitCode {
-    match fault {
-        GraphFault::Integrity => ExitCode::Rejected,
-        GraphFault::Missing | GraphFault::Device => ExitCode::NoVerdict,
-        GraphFault::Malformed | GraphFault::Limit => ExitCode::Malformed,
-    }
 }
 
 /// Reads and parses a trust folder.

@@ -306,7 +306,7 @@ fn the_module_with_the_identity_architecture_and_contents_asked_for_is_chosen() 
     let other_arch = Module { arch: Arch("aarch64".to_owned()), ..rich("other-arch") };
     let other_file = Module { file_sha256: FileSha256::of(b"b"), ..rich("other-file") };
     let other_id = Module { ids: ObjectIds { gnu_build_id: Some("11ff".to_owned()), ..ObjectIds::default() }, ..rich("other-id") };
-    let modules = vec![other_arch, other_file, other_id, small.clone(), rich("later"), rich("earlier")];
+    let modules = [other_arch, other_file, other_id, small.clone(), rich("later"), rich("earlier")];
     let chosen = |arch: Option<&str>, file: Option<&[u8]>, keep: &[usize]| {
         let mut capture = capture();
         let record = capture.header.regions[0].module.as_mut().unwrap();

@@ -1,10 +1,10 @@
 //! `trace-verify audit`: every trace of an evidence archive, verified and replayed with a trust folder and nothing else.
 
+use sealtrace_bundle::exit_of_blob_error;
 use sealtrace_card::{BundleLine, CardInput, Seal, card};
-use sealtrace_case::{Signature, exit_of};
+use sealtrace_case::Signature;
 use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_atomic};
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::graph::fault_of_blob;
 use sealtrace_layout::{BlobError, Descriptor, LayoutGraph, media};
 use sealtrace_replay::{ReplayInput, ReplayReport, ReplayVerdict, Score, SeedPlan, SignatureState, Slo, replay};
 use sealtrace_resolve::SourceBundle;
@@ -91,7 +91,7 @@ pub(crate) fn judge_layer(layer: &Descriptor, world: &World) -> Result<Judged, F
     let read = |digest: &BlobDigest, limit: usize| {
         let limit = u64::try_from(limit).unwrap_or(u64::MAX);
         world.blobs.blob(digest, limit).map(|bytes| bytes.to_vec()).map_err(|error: BlobError| {
-            Failure::from_error(exit_of(fault_of_blob(&error)), "evidence archive", &error)
+            Failure::from_error(exit_of_blob_error(&error), "evidence archive", &error)
                 .hint("the archive is damaged or was changed: ask for it again")
         })
     };

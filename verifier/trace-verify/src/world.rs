@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_case::{Bundles, exit_of, store_graph, trust_folder};
+use sealtrace_bundle::exit_of_graph_error;
+use sealtrace_case::{Bundles, store_graph, trust_folder};
 use sealtrace_console::{ExitCode, Failure, StoreArgs};
 use sealtrace_layout::archive::BLOCK;
 use sealtrace_layout::{ArchiveFault, Blobs, ImageIndex, LayoutGraph};
@@ -58,7 +59,7 @@ impl World {
         })?;
         let graph = blobs.graph().map_err(|error| {
             let exit = match &error {
-                sealtrace_store::StoreError::Graph(error) => exit_of(error.fault()),
+                sealtrace_store::StoreError::Graph(error) => exit_of_graph_error(error),
                 _ => ExitCode::Malformed,
             };
             failed(exit, &error)

@@ -75,6 +75,9 @@ fn no_flipped_byte_panics() {
 
 const ROW: &str = r#"{"region":0,"row":{"cfa":{"registerOffset":[7,8]},"end":"0x20","fdeOffset":0,"registers":[],"section":"eh_frame","signal":false,"start":"0x10"}}"#;
 
+/// Writes a list of two records at these places.
+type Spell<'a> = &'a dyn Fn([&str; 2]) -> String;
+
 #[test]
 fn records_out_of_order_or_twice_are_refused_with_their_line() {
     let second = sample(2, 1);
@@ -87,11 +90,12 @@ fn records_out_of_order_or_twice_are_refused_with_their_line() {
     let calls = |places: [&str; 2]| format!(r#""calls":[{},{}]"#, fact(places[0], "null"), fact(places[1], "\"none\""));
     let unreadable = |places: [&str; 2]| format!(r#""unreadable":["{}","{}"]"#, places[0], places[1]);
     let ascending = ["0:9", "0:10"];
-    for (from, what, to) in [
-        (r#""words":[["0:10","null"]]"#, "words", &words as &dyn Fn([&str; 2]) -> String),
+    let lists: [(&str, &str, Spell<'_>); 3] = [
+        (r#""words":[["0:10","null"]]"#, "words", &words),
         (r#""calls":[]"#, "calls", &calls),
         (r#""unreadable":[]"#, "unreadable", &unreadable),
-    ] {
+    ];
+    for (from, what, to) in lists {
         assert!(with(from, &to(ascending)).is_ok(), "{what}");
         for wrong in [["0:10", "0:9"], ["0:10", "0:10"]] {
             let refused = with(from, &to(wrong));
@@ -124,9 +128,9 @@ fn rows_out_of_order_or_with_the_same_start_are_refused() {
 #[test]
 fn more_regions_or_maps_than_a_process_has_are_refused() {
     let parsed = |regions: &[String]| {
-        let start = HEADER.find("\"regions\":[").unwrap() + "\"regions\":[".len();
-        let end = HEADER.find("],\"rows\"").unwrap();
-        let header = format!("{}{}{}", &HEADER[..start], regions.join(","), &HEADER[end..]);
+        let (before, rest) = HEADER.split_once("\"regions\":[").unwrap();
+        let (_, after) = rest.split_once("],\"rows\"").unwrap();
+        let header = format!("{before}\"regions\":[{}],\"rows\"{after}", regions.join(","));
         Capture::parse(&capture(&header, &[sample(1, 2), sample(2, 1)]))
     };
     let region = |maps: usize| {

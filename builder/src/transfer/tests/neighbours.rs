@@ -12,6 +12,8 @@ use crate::transfer::ImportError;
 use crate::transfer::export::{Existing, export};
 use crate::transfer::import::{Watcher, import};
 
+type Damage = fn(&Path, &BlobDigest);
+
 const NEIGHBOUR: &[u8] = b"a neighbour's manifest";
 
 /// A store with the small bundle and a neighbour of it, and the bundle's archive.
@@ -53,7 +55,7 @@ fn listed(root: &Path) -> Vec<Descriptor> {
 
 #[test]
 fn a_fault_in_the_files_of_another_bundle_is_named_and_leaves_its_listing_as_it_was() {
-    let damages: [(&str, fn(&Path, &BlobDigest)); 3] = [
+    let damages: [(&str, Damage); 3] = [
         ("receipt", |root, bundle| std::fs::write(receipt_path(root, bundle), b"{").unwrap()),
         ("receipt too large", |root, bundle| std::fs::write(receipt_path(root, bundle), vec![b' '; 2 << 20]).unwrap()),
         ("manifest", |root, bundle| {

@@ -61,7 +61,7 @@ impl Crowd {
         let mut manifest = Manifest::new(kind, vec![Descriptor::of(layer, content)]);
         manifest.subject = Some(self.bundle.clone());
         let first = self.listed.iter().skip(1).map(|descriptor| descriptor.digest).min();
-        let bytes = (0..)
+        let bytes = (0..1_000_000)
             .map(|n: u32| {
                 manifest.annotations.insert("n".to_owned(), n.to_string());
                 manifest.encode().unwrap()

@@ -100,9 +100,11 @@ impl Recorder {
             sample(content, Seen { first, last: seen.last.max(first), ..seen })
         });
         let samples = samples.collect();
+        // One row per start: the first in order, `.eh_frame` before `.debug_frame`, is the one that unwinding used.
         let rows: BTreeSet<CapturedRow> =
             self.rows.into_iter().filter_map(|(number, row)| Some(CapturedRow { region: layout.region(number)?, row })).collect();
-        (samples, rows.into_iter().collect())
+        let mut seen = BTreeSet::new();
+        (samples, rows.into_iter().filter(|captured| seen.insert((captured.region, captured.row.start))).collect())
     }
 }
 

@@ -3,6 +3,7 @@
 use sealtrace_bundle::OpenedBundle;
 use sealtrace_case::check_reference;
 use sealtrace_console::{ExitCode, Failure, Outcome, print, print_json};
+use sealtrace_store::StoreError;
 use sealtrace_verdict::{Checks, Verdict};
 
 use crate::cli::{BundlesArgs, VerifyArgs};
@@ -14,8 +15,11 @@ pub(crate) fn verify(name: &str, args: &VerifyArgs) -> Outcome {
     let world = World::open(&args.world)?;
     let store = world.store.as_ref().ok_or_else(|| Failure::new(ExitCode::NoVerdict, "no store"))?;
     let stored = store.find_bundle(name).map_err(|error| {
-        Failure::from_error(ExitCode::NoVerdict, "symbol bundle", &error)
-            .hint("list what the store holds: trace-verify bundles; import what is missing: symbol-bundle import ARCHIVE")
+        let next = match &error {
+            StoreError::Ambiguous { .. } => "name one of these digests with --bundle",
+            _ => "list what the store holds: trace-verify bundles --store DIR; import what is missing: symbol-bundle import ARCHIVE",
+        };
+        Failure::from_error(ExitCode::NoVerdict, "symbol bundle", &error).hint(next)
     })?;
     let opened = world.bundles().open(&stored.digest)?;
     if let Some(verified) = &opened.verified {

@@ -40,8 +40,8 @@ pub enum Fingerprint {
 impl std::fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Signer { key } => write!(f, "signer SHA256:{}", key.hex()),
-            Self::Log { origin, key } => write!(f, "log    SHA256:{} {origin}", key.hex()),
+            Self::Signer { key } => write!(f, "signer {}", key.hex()),
+            Self::Log { origin, key } => write!(f, "log    {} {origin}", key.hex()),
         }
     }
 }

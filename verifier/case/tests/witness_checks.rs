@@ -20,6 +20,8 @@ fn sample(first_seen: u64, ip: &str) -> String {
     )
 }
 
+type Change = Box<dyn FnOnce(&mut World)>;
+
 struct World {
     capture: Capture,
     statement: Statement,
@@ -77,7 +79,6 @@ fn an_unchanged_witness_passes_every_check() {
 #[test]
 fn each_change_fails_its_own_check_and_no_other() {
     let another = Capture::digest(b"another capture");
-    type Change = Box<dyn FnOnce(&mut World)>;
     let cases: Vec<(&str, Change)> = vec![
         ("trace-id", Box::new(move |world| world.witness.trace_id = TraceId::of(&another))),
         ("subject", Box::new(|world| world.statement.subject[0].digest.sha256 = "33".repeat(32))),

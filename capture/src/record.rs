@@ -48,6 +48,19 @@ pub(crate) struct Recorder {
     pub(crate) delivered: u64,
     /// Samples that no longer fitted.
     pub(crate) dropped: u64,
+    /// When the sample at the exec stop was seen, see [`Recorder::mark_entry`].
+    entry: Option<u64>,
+}
+
+/// What a capture is made of, in the end.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// In order.
+    pub(crate) samples: Vec<Sample>,
+    /// Sorted, one per start.
+    pub(crate) rows: Vec<CapturedRow>,
+    /// Samples that were taken and left out.
+    pub(crate) filtered: u64,
 }
 
 impl Recorder {
@@ -81,8 +94,14 @@ impl Recorder {
         self.rows.extend(log.rows.into_iter().filter_map(|(region, row)| Some((stable.number(region)?, row))));
     }
 
+    /// Says that the sample just added is the stop at exec, before the first instruction. It is there so that a program that ends at
+    /// once leaves a sample; it says nothing about the program, so it is left out where there is any other.
+    pub(crate) fn mark_entry(&mut self) {
+        self.entry = self.samples.values().next().map(|seen| seen.first);
+    }
+
     /// Samples and rows under the final numbering; first seen differs for each sample.
-    pub(crate) fn finish(self, layout: &Layout) -> (Vec<Sample>, Vec<CapturedRow>) {
+    pub(crate) fn finish(self, layout: &Layout) -> Finished {
         let mut merged: BTreeMap<Content, Seen> = BTreeMap::new();
         for (content, seen) in self.samples {
             // Regions that became one make equal what was not equal before.
@@ -93,6 +112,9 @@ impl Recorder {
         }
         let mut ordered: Vec<(Content, Seen)> = merged.into_iter().collect();
         ordered.sort_by(|one, other| (one.1.first, &one.0).cmp(&(other.1.first, &other.0)));
+        let is_entry = |(_, seen): &&(Content, Seen)| seen.count == 1 && Some(seen.first) == self.entry;
+        let filtered = usize::from(ordered.len() > 1 && ordered.first().filter(is_entry).is_some());
+        ordered.drain(..filtered);
         let mut next = 0;
         let samples = ordered.into_iter().map(|(content, seen)| {
             let first = seen.first.max(next);
@@ -104,7 +126,8 @@ impl Recorder {
         let rows: BTreeSet<CapturedRow> =
             self.rows.into_iter().filter_map(|(number, row)| Some(CapturedRow { region: layout.region(number)?, row })).collect();
         let mut seen = BTreeSet::new();
-        (samples, rows.into_iter().filter(|captured| seen.insert((captured.region, captured.row.start))).collect())
+        let rows = rows.into_iter().filter(|captured| seen.insert((captured.region, captured.row.start))).collect();
+        Finished { samples, rows, filtered: u64::try_from(filtered).unwrap_or(u64::MAX) }
     }
 }
 

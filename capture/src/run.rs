@@ -106,7 +106,9 @@ fn start(cli: &Cli) -> Result<Run, Failure> {
     let session = &mut run.session;
     let (executed, round) = run.tracer.until_executed(&mut |tid| {
         opened = process::check_program(pid).map_err(SessionError::from).and_then(|()| session.open());
-        opened.is_ok() && session.visit(tid)
+        let visited = opened.is_ok() && session.visit(tid);
+        session.recorder.mark_entry();
+        visited
     });
     if !executed && !run.tracer.stop_asked() {
         return Err(failure(&child::exec_failure(&cli.command, exec_error)));

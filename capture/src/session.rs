@@ -15,7 +15,7 @@ use crate::maps::{FileKey, MapsError, parse};
 use crate::memory::Memory;
 use crate::modules::ModuleCache;
 use crate::process::{self, TargetError};
-use crate::record::{Recorder, Stop};
+use crate::record::{Finished, Recorder, Stop};
 use crate::space::{Identity, Space};
 use crate::sys::{self, Tid};
 use crate::track::{Stabilizer, Tracker};
@@ -146,17 +146,17 @@ impl Session {
 
     /// The capture: regions numbered, samples in order, counters that add up.
     pub(crate) fn finish(self, plan: &Plan, asked: u64, rounds: u64) -> Capture {
-        let delivered = self.recorder.delivered;
+        let taken = self.recorder.delivered;
         let rate_limited = self.recorder.dropped;
+        let layout = self.tracker.finish();
+        let Finished { samples, rows, filtered } = self.recorder.finish(&layout);
         let loss = Loss {
             kernel_hits: asked,
-            delivered,
-            ring_lost: asked.saturating_sub(delivered).saturating_sub(rate_limited),
+            delivered: taken.saturating_sub(filtered),
+            ring_lost: asked.saturating_sub(taken).saturating_sub(rate_limited),
             rate_limited,
-            filtered: 0,
+            filtered,
         };
-        let layout = self.tracker.finish();
-        let (samples, rows) = self.recorder.finish(&layout);
         let unknown = || LibcRecord { variant: "unknown".to_owned(), version: "unknown".to_owned() };
         let header = CaptureHeader {
             record: "header".to_owned(),

@@ -4,10 +4,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use sealtrace_bundle::{check_index_layers, module_blob};
+use sealtrace_bundle::{check_index_layers, exit_of_blob_error, exit_of_graph_error, module_blob};
 use sealtrace_console::{ExitCode, Failure, StoreArgs, escape};
 use sealtrace_digest::BlobDigest;
-use sealtrace_layout::graph::{GraphFault, fault_of_blob};
 use sealtrace_layout::{ArchiveFault, Blobs, LayoutGraph, Manifest, media};
 use sealtrace_store::{ArchiveBlobs, ArchiveFile, OpenArchiveError, Store, StoreError};
 use sealtrace_symbols::{BlobRef, MAX_INDEX_BYTES, SymbolIndex};
@@ -93,22 +92,14 @@ fn open_archive(path: &Path) -> Result<ArchiveBlobs, Failure> {
 fn open_only(blobs: Box<dyn Blobs>, graph: &LayoutGraph) -> Result<OpenedBundle, Failure> {
     let (digest, manifest) = graph
         .only_bundle()
-        .map_err(|error| Failure::new(exit_of(error.fault()), &error).hint("name a layout that symbol-bundle build wrote"))?;
+        .map_err(|error| Failure::new(exit_of_graph_error(&error), &error).hint("name a layout that symbol-bundle build wrote"))?;
     OpenedBundle::open(blobs, digest, manifest.clone())
-}
-
-fn exit_of(fault: GraphFault) -> ExitCode {
-    match fault {
-        GraphFault::Malformed | GraphFault::Limit => ExitCode::Malformed,
-        GraphFault::Integrity => ExitCode::Rejected,
-        GraphFault::Missing | GraphFault::Device => ExitCode::NoVerdict,
-    }
 }
 
 fn store_failure(error: &StoreError) -> Failure {
     let exit = match error {
-        StoreError::Graph(error) => exit_of(error.fault()),
-        StoreError::Blob(error) => exit_of(fault_of_blob(error)),
+        StoreError::Graph(error) => exit_of_graph_error(error),
+        StoreError::Blob(error) => exit_of_blob_error(error),
         _ => ExitCode::NoVerdict,
     };
     Failure::new(exit, error).hint("list what the store holds, or import the bundle first: symbol-bundle import ARCHIVE --store DIR")
@@ -122,7 +113,7 @@ impl OpenedBundle {
         let layer = manifest.layers.first().filter(|layer| layer.media_type == media::SYMBOL_INDEX);
         let layer = layer.ok_or_else(|| damaged("the first layer is no symbol index".to_owned()))?.digest;
         let limit = u64::try_from(MAX_INDEX_BYTES).unwrap_or(u64::MAX);
-        let bytes = blobs.blob(&layer, limit).map_err(|error| Failure::new(exit_of(fault_of_blob(&error)), &error))?;
+        let bytes = blobs.blob(&layer, limit).map_err(|error| Failure::new(exit_of_blob_error(&error), &error))?;
         let index = SymbolIndex::parse(&bytes).map_err(|error| damaged(error.to_string()))?;
         check_index_layers(&index, &manifest).map_err(damaged)?;
         Ok(Self { blobs, manifest, digest, index })
@@ -136,7 +127,7 @@ impl OpenedBundle {
         let size = self.manifest.layers.iter().find(|layer| layer.digest == part.layer).map_or(0, |layer| layer.size);
         module_blob(&*self.blobs, part, size).map_err(|error| {
             let exit = match &error {
-                sealtrace_bundle::ModuleBlobError::Blob(error) => exit_of(fault_of_blob(error)),
+                sealtrace_bundle::ModuleBlobError::Blob(error) => exit_of_blob_error(error),
                 _ => ExitCode::Rejected,
             };
             Failure::new(exit, &error).hint("the bundle is damaged: build it again, or copy it again from where it was built")

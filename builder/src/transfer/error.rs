@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use sealtrace_bundle::exit_of_graph_error;
 use sealtrace_digest::BlobDigest;
 use sealtrace_json::JsonError;
-use sealtrace_layout::{ArchiveError, ArchiveFault, GraphError, GraphFault, LayoutError};
+use sealtrace_layout::{ArchiveError, ArchiveFault, GraphError, LayoutError};
 use sealtrace_store::{OpenArchiveError, StoreError};
 use sealtrace_trust::TrustError;
 use sealtrace_verdict::{ExitCode, Verdict};
@@ -142,7 +143,7 @@ impl ImportError {
                 ArchiveFault::Malformed | ArchiveFault::Limit => ExitCode::Malformed,
                 ArchiveFault::Truncated | ArchiveFault::Device => ExitCode::NoVerdict,
             },
-            Self::Graph(error) => exit_of(error.fault()),
+            Self::Graph(error) => exit_of_graph_error(error),
             Self::BlobDigest { .. } | Self::BlobSize { .. } | Self::PartDigest { .. } => ExitCode::Rejected,
             Self::NotVerified { verdict, .. } => verdict.exit(),
             Self::Open(OpenArchiveError::Special { .. })
@@ -211,18 +212,10 @@ impl ExportError {
     /// The exit code that goes with it.
     pub(crate) fn exit(&self) -> ExitCode {
         match self {
-            Self::Graph(error) | Self::Layout(StoreError::Graph(error)) => exit_of(error.fault()),
+            Self::Graph(error) | Self::Layout(StoreError::Graph(error)) => exit_of_graph_error(error),
             Self::BlobDigest { .. } | Self::BlobSize { .. } => ExitCode::Rejected,
             Self::Archive(_) => ExitCode::Malformed,
             _ => ExitCode::NoVerdict,
         }
-    }
-}
-
-fn exit_of(fault: GraphFault) -> ExitCode {
-    match fault {
-        GraphFault::Integrity => ExitCode::Rejected,
-        GraphFault::Missing | GraphFault::Device => ExitCode::NoVerdict,
-        GraphFault::Malformed | GraphFault::Limit => ExitCode::Malformed,
     }
 }

@@ -26,7 +26,7 @@ mkdir -p "$out/release/bin" "$out/release/lib" "$out/release/.build-id" "$out/si
 
 step "1. A small release: our sample programs, plus the system's C library"
 src=$root/testdata/src
-flags="-O2 -g -fomit-frame-pointer -pthread -ffile-prefix-map=$src=."
+flags="-O2 -g -fomit-frame-pointer -pthread -ffile-prefix-map=$out=/demo -ffile-prefix-map=$src=/demo/src"
 cd "$out"
 # shellcheck disable=SC2086 # a list of flags
 g++ $flags -shared -fPIC -Wl,--build-id=sha1 -Wl,-soname,libdemo.so -o release/lib/libdemo.so "$src/libdemo.cpp"

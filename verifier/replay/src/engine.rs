@@ -92,10 +92,7 @@ impl ReplayError {
     pub fn exit(&self) -> ExitCode {
         match self {
             Self::Capture(_) | Self::Placement(_) | Self::Encode(_) => ExitCode::Malformed,
-            Self::Resolve(error) => match error {
-                ResolveError::NoSample | ResolveError::Blob { .. } => ExitCode::NoVerdict,
-                _ => ExitCode::Malformed,
-            },
+            Self::Resolve(error) => error.exit(),
             _ => ExitCode::NoVerdict,
         }
     }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sealtrace_bundle::VerifiedBundle;
+use sealtrace_bundle::{VerifiedBundle, exit_of_blob_error};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::{BlobError, Blobs};
 use sealtrace_object_id::{IdKind, ModuleId};
 use sealtrace_symbols::{BlobRef, Compression, Module, SymbolTable, TableError};
 use sealtrace_trace::{Capture, ModuleRecord, RegionKind};
 use sealtrace_unwind::{DataError, PlacementError, Registers, UnwindData, Word};
+use sealtrace_verdict::ExitCode;
 
 use crate::choice::{Choices, Position};
 use crate::vdso::{VdsoError, vdso_table};
@@ -150,6 +151,18 @@ pub enum ResolveError {
     /// The capture names no main binary and nothing else that could be a subject.
     #[error("statement cannot be encoded: {0}")]
     Encode(sealtrace_json::JsonError),
+}
+
+impl ResolveError {
+    /// The exit code that goes with it: content that is not what a digest says is rejected, what is not there leaves no verdict.
+    pub fn exit(&self) -> ExitCode {
+        match self {
+            Self::Blob { source, .. } => exit_of_blob_error(source),
+            Self::Part { .. } => ExitCode::Rejected,
+            Self::NoSample => ExitCode::NoVerdict,
+            Self::Table { .. } | Self::Unwind { .. } | Self::Vdso(_) | Self::Placement(_) | Self::Encode(_) => ExitCode::Malformed,
+        }
+    }
 }
 
 impl Sources {

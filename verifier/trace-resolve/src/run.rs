@@ -84,7 +84,10 @@ fn open_bundle(name: &str, store: &Store, trust: &Trust) -> Result<VerifiedBundl
 }
 
 fn resolve(capture: &Capture, bytes: &[u8], bundles: &[VerifiedBundle], store: &Store) -> Result<Resolved, Failure> {
-    let failed = |error: sealtrace_resolve::ResolveError| Failure::from_error(ExitCode::Rejected, "resolve", &error);
+    let failed = |error: sealtrace_resolve::ResolveError| {
+        Failure::from_error(error.exit(), "resolve", &error)
+            .hint("the store or the capture was changed: import the archive again, capture again")
+    };
     let sources: Vec<SourceBundle<'_>> = bundles.iter().map(|bundle| SourceBundle::of(bundle, store.oci())).collect();
     let sources = Sources::open(capture, &sources).map_err(failed)?;
     let placement = Placement::canonical(&capture.region_sizes())

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &AuditArgs) -> Outcome {
     let traces = trace_layers(&world.graph)?;
     let audited = traces.iter().map(|layer| audit(layer, &world, args)).collect::<Result<Vec<_>, _>>()?;
     let slo = if args.strict { Slo::Strict } else { Slo::Standard };
-    let verdict = conclude(&audited, slo);
+    let verdict = conclude(&world, &audited, slo);
     write_card(args, &audited, slo)?;
     if args.output.json {
         print_json(&document(&verdict, &audited, slo)?);
@@ -113,14 +113,26 @@ fn audit(layer: &Descriptor, world: &World, args: &AuditArgs) -> Result<Audited,
         bundles: &bundles,
         seeds: SeedPlan::Derived(args.seeds),
     };
-    let replay = replay(&input).map_err(|error| Failure::from_error(error.exit(), "replay", &error))?;
+    let replay = replay(&input).map_err(|error| {
+        Failure::from_error(error.exit(), "replay", &error).hint("the archive is damaged or was changed: ask for it again")
+    })?;
     Ok(Audited { name, judged, replay: Some(replay) })
+}
+
+/// The check `archive-blobs`: every blob of the archive, also one that nothing here reads, has the content of its name.
+fn check_blobs(world: &World, checks: &mut Checks) {
+    let bad = world.archived.iter().find_map(|(digest, size)| world.blobs.blob(digest, *size).err());
+    match bad {
+        None => checks.pass("archive-blobs", &format!("all {} blobs", world.archived.len())),
+        Some(error) => checks.fail("archive-blobs", &error.to_string()),
+    }
 }
 
 /// One verdict over all traces: their checks, and for each `replay` (the level reached) and `frames-derive` (nothing recorded derives
 /// otherwise: an objective tolerates a difference, a verdict does not).
-fn conclude(audited: &[Audited], slo: Slo) -> Verdict {
+fn conclude(world: &World, audited: &[Audited], slo: Slo) -> Verdict {
     let mut checks = Checks::new();
+    check_blobs(world, &mut checks);
     let mut assurance = Assurance::CosignedOutside;
     for one in audited {
         let prefix = format!("{}/", one.name);

@@ -111,8 +111,9 @@ impl Pack {
         self.list(&digest, "bundle", store)?;
         let index = bundle.manifest().layers.iter().find(|layer| layer.media_type == media::SYMBOL_INDEX);
         let mut needed: Vec<BlobDigest> = index.map(|layer| layer.digest).into_iter().collect();
-        let sources = Sources::open(&judged.capture, &[SourceBundle::of(bundle, store)])
-            .map_err(|error| Failure::from_error(ExitCode::Rejected, "symbol bundle", &error))?;
+        let sources = Sources::open(&judged.capture, &[SourceBundle::of(bundle, store)]).map_err(|error| {
+            Failure::from_error(error.exit(), "symbol bundle", &error).hint("import the bundle again: symbol-bundle import ARCHIVE")
+        })?;
         needed.extend(sources.used().flat_map(|used| [&used.module.table, &used.module.unwind]).flatten().map(|part| part.layer));
         for digest in needed {
             self.copy(&digest, store)?;

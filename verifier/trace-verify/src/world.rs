@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sealtrace_bundle::exit_of_graph_error;
 use sealtrace_case::{Bundles, store_graph, trust_folder};
 use sealtrace_console::{ExitCode, Failure, StoreArgs};
+use sealtrace_digest::BlobDigest;
 use sealtrace_layout::archive::BLOCK;
 use sealtrace_layout::{ArchiveFault, Blobs, ImageIndex, LayoutGraph};
 use sealtrace_store::{ArchiveBlobs, ArchiveFile, Store};
@@ -19,6 +20,8 @@ pub(crate) struct World {
     pub(crate) trust: Trust,
     /// The store; `None` for an evidence archive, whose captures are blobs.
     pub(crate) store: Option<Store>,
+    /// Every blob of an evidence archive.
+    pub(crate) archived: Vec<(BlobDigest, u64)>,
 }
 
 /// Opens the store.
@@ -39,7 +42,7 @@ impl World {
             Some(graph) => graph,
             None => empty_graph(&store)?,
         };
-        Ok(Self { blobs: Box::new(store.oci().clone()), graph, trust, store: Some(store) })
+        Ok(Self { blobs: Box::new(store.oci().clone()), graph, trust, store: Some(store), archived: Vec::new() })
     }
 
     /// Opens an evidence archive with a trust folder, which never comes from the archive.
@@ -64,7 +67,8 @@ impl World {
             };
             failed(exit, &error)
         })?;
-        Ok(Self { blobs: Box::new(blobs), graph, trust, store: None })
+        let archived = blobs.sizes().map(|(digest, size)| (*digest, size)).collect();
+        Ok(Self { blobs: Box::new(blobs), graph, trust, store: None, archived })
     }
 
     /// What bundles are verified with.

@@ -84,3 +84,38 @@ fn verifying_and_replaying_make_no_network_call() {
         assert!(calls.is_empty(), "{program} {arguments:?} called {calls:?}");
     }
 }
+
+/// Every blob of the archive with one byte changed: never verified, and never mistaken for something missing.
+#[test]
+fn an_archive_with_a_changed_byte_in_any_blob_is_rejected_or_malformed() {
+    let room = empty_room();
+    let archive = room.path().join("evidence.tar");
+    let good = std::fs::read(&archive).unwrap();
+    let mut changed = 0;
+    for (data, size) in blobs(&good) {
+        let at = data + size / 2;
+        let mut bad = good.clone();
+        bad[at] ^= 1;
+        std::fs::write(&archive, &bad).unwrap();
+        let output = run(site().tool("trace-verify").args(AUDIT).args(["--seeds", "1"]).current_dir(room.path()));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(1 | 3)), "byte {at}: {} {said}", output.status);
+        changed += 1;
+    }
+    assert!(changed > 8, "only {changed} blobs were changed");
+}
+
+/// Offset and length of each blob of a ustar archive that is not empty.
+fn blobs(archive: &[u8]) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while archive[at] != 0 {
+        let octal = std::str::from_utf8(&archive[at + 124..at + 135]).unwrap();
+        let size = usize::from_str_radix(octal, 8).unwrap();
+        if archive[at..].starts_with(b"blobs/sha256/") && size > 0 {
+            found.push((at + 512, size));
+        }
+        at += 512 + size.div_ceil(512) * 512;
+    }
+    found
+}

@@ -44,7 +44,9 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
             .hint(format_args!("see every check: trace-verify {} --json", args.trace.display())));
     }
     let bundles: Vec<SourceBundle<'_>> = judged.bundles.iter().map(|bundle| SourceBundle::of(bundle, world.blobs.as_ref())).collect();
-    let failed = |error: sealtrace_resolve::ResolveError| Failure::from_error(ExitCode::Rejected, "resolve", &error);
+    let failed = |error: sealtrace_resolve::ResolveError| {
+        Failure::from_error(error.exit(), "resolve", &error).hint("the store, the archive or the capture was changed: ask for it again")
+    };
     let sources = Sources::open(&judged.capture, &bundles).map_err(failed)?;
     let placement = Placement::canonical(&judged.capture.region_sizes())
         .map_err(|error| Failure::from_error(ExitCode::Malformed, "capture regions", &error))?;

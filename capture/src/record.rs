@@ -112,8 +112,9 @@ impl Recorder {
         }
         let mut ordered: Vec<(Content, Seen)> = merged.into_iter().collect();
         ordered.sort_by(|one, other| (one.1.first, &one.0).cmp(&(other.1.first, &other.0)));
-        let is_entry = |(_, seen): &&(Content, Seen)| seen.count == 1 && Some(seen.first) == self.entry;
-        let filtered = usize::from(ordered.len() > 1 && ordered.first().filter(is_entry).is_some());
+        let entry = self.entry;
+        let is_entry = |(_, seen): &(Content, Seen)| seen.count == 1 && Some(seen.first) == entry;
+        let filtered = usize::from(ordered.len() > 1 && ordered.first().is_some_and(is_entry));
         ordered.drain(..filtered);
         let mut next = 0;
         let samples = ordered.into_iter().map(|(content, seen)| {

@@ -13,7 +13,7 @@ pub enum Overwrite {
     Refuse,
     /// Replace it (`--force`).
     Replace,
-    /// Replace it when it begins like what is written, i.e. is an earlier one of its kind; refuse anything else.
+    /// Replace it when it is empty or begins like what is written, i.e. is an earlier one of its kind; refuse anything else.
     ReplaceSameKind(&'static [u8]),
 }
 
@@ -75,7 +75,7 @@ fn is_there(file: &ResultFile<'_>, overwrite: Overwrite) -> Result<bool, Failure
     let there = if path.is_file() { std::fs::read(path).ok() } else { None };
     match (there, overwrite) {
         (Some(there), _) if there == file.bytes => Ok(true),
-        (Some(there), Overwrite::ReplaceSameKind(start)) if there.starts_with(start) => Ok(false),
+        (Some(there), Overwrite::ReplaceSameKind(start)) if there.is_empty() || there.starts_with(start) => Ok(false),
         _ => Err(Failure::new(ExitCode::NoVerdict, format_args!("{} is already there with other content", path.display()))
             .hint("name another file, or move that one away (--force replaces it where the command has it)")),
     }
@@ -105,4 +105,23 @@ fn write_partial(partial: &Path, file: &ResultFile<'_>) -> std::io::Result<()> {
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_replaces_an_earlier_report_or_an_empty_file_and_nothing_else() {
+        let path = std::env::temp_dir().join(format!("sealtrace-console-{}.html", std::process::id()));
+        let write = |bytes: &[u8]| write_atomic(&path, bytes, Overwrite::ReplaceSameKind(b"<!DOCTYPE"));
+        std::fs::write(&path, b"").unwrap();
+        write(b"<!DOCTYPE one").unwrap();
+        write(b"<!DOCTYPE two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"<!DOCTYPE two");
+        std::fs::write(&path, b"somebody's").unwrap();
+        assert_eq!(write(b"<!DOCTYPE three").unwrap_err().exit(), ExitCode::NoVerdict);
+        assert_eq!(std::fs::read(&path).unwrap(), b"somebody's");
+        std::fs::remove_file(&path).unwrap();
+    }
 }

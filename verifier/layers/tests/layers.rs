@@ -33,6 +33,8 @@ const RANKS: &[(&str, u32)] = &[
     ("trace-resolve", 10),
     ("trace-replay", 10),
     ("symbol-bundle", 11),
+    ("sealtrace-btf", 1),
+    ("sealtrace-probe", 1),
     ("btf-archive", 10),
     ("trace-capture", 11),
     ("sealtrace-layers", 12),

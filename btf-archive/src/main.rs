@@ -1,10 +1,5 @@
-//! `btf-archive`: looks after a folder of BTF blobs.
-mod cli;
-mod run;
-
-use clap::Parser as _;
+//! The binary `btf-archive`; its command line and modules are in the library beside it.
 
 fn main() -> std::process::ExitCode {
-    let cli = cli::Cli::parse();
-    sealtrace_console::finish("btf-archive", cli.json(), run::run(&cli))
+    btf_archive::main()
 }

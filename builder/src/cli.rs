@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use sealtrace_console::Outcome;
 
-use crate::commands::{build, export, import, index, inspect, key, log, sign, trust};
+use crate::commands::{build, diff, export, import, index, inspect, key, log, sign, trust};
 
 /// Seals symbols, unwind data and kernel types of a release into one signed OCI artifact
 #[derive(Debug, Parser)]
@@ -19,6 +19,8 @@ enum Command {
     Build(build::BuildArgs),
     /// Show what a bundle holds
     Inspect(inspect::InspectArgs),
+    /// Show what changed from one bundle to another
+    Diff(diff::DiffArgs),
     /// Look into a bundle's symbol index
     Index(index::IndexArgs),
     /// Generate signing keys
@@ -41,6 +43,7 @@ impl Cli {
         match &self.command {
             Command::Build(args) => args.output.json,
             Command::Inspect(args) => args.output.json,
+            Command::Diff(args) => args.output.json,
             Command::Index(args) => args.output.json,
             Command::Key(args) => args.json(),
             Command::Sign(args) => args.output.json,
@@ -56,6 +59,7 @@ impl Cli {
         match &self.command {
             Command::Build(args) => build::run(args),
             Command::Inspect(args) => inspect::run(args),
+            Command::Diff(args) => diff::run(args),
             Command::Index(args) => index::run(args),
             Command::Key(args) => key::run(args),
             Command::Sign(args) => sign::run(args),

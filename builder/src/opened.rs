@@ -29,44 +29,32 @@ impl fmt::Debug for OpenedBundle {
     }
 }
 
-/// Arguments of commands that look into a bundle.
-#[derive(Debug, clap::Args)]
-pub(crate) struct BundleArgs {
-    /// A layout folder, an archive, or a bundle of the store: sha256:… or NAME:VERSION
-    #[arg(value_name = "LAYOUT")]
-    target: String,
-    #[command(flatten)]
-    store: StoreArgs,
-}
-
-impl BundleArgs {
-    /// Opens the bundle. A path that exists wins over a name of the store.
-    ///
-    /// # Errors
-    /// A failure with the documented exit code.
-    pub(crate) fn open(&self) -> Result<OpenedBundle, Failure> {
-        let path = Path::new(&self.target);
-        if path.is_dir() {
-            let layout = LayoutDir::open(path)?;
-            let graph = layout.graph()?;
-            return open_only(Box::new(layout.blobs().clone()), &graph);
-        }
-        if path.exists() {
-            let blobs = open_archive(path)?;
-            let graph = blobs.graph().map_err(|error| store_failure(&error))?;
-            return open_only(Box::new(blobs), &graph);
-        }
-        if !self.target.starts_with("sha256:") && !self.target.contains(':') {
-            return Err(Failure::new(ExitCode::NoVerdict, format_args!("{} does not exist", shown(path)))
-                .hint("name a layout folder, an archive, or a bundle of the store as sha256:… or NAME:VERSION"));
-        }
-        let store = Store::open(&self.store.path(rustix::process::geteuid().is_root())?).map_err(|error| store_failure(&error))?;
-        let digest = store.find_bundle(&self.target).map_err(|error| store_failure(&error))?.digest;
-        let graph = store.graph().map_err(|error| store_failure(&error))?;
-        let manifest = graph.as_ref().and_then(|graph| graph.manifests().get(&digest));
-        let manifest = manifest.cloned().ok_or_else(|| store_failure(&StoreError::Unknown { text: self.target.clone() }))?;
-        OpenedBundle::open(Box::new(store), digest, manifest)
+/// Opens a bundle. A path that exists wins over a name of the store.
+///
+/// # Errors
+/// A failure with the documented exit code.
+pub(crate) fn open_bundle(target: &str, store: &StoreArgs) -> Result<OpenedBundle, Failure> {
+    let path = Path::new(target);
+    if path.is_dir() {
+        let layout = LayoutDir::open(path)?;
+        let graph = layout.graph()?;
+        return open_only(Box::new(layout.blobs().clone()), &graph);
     }
+    if path.exists() {
+        let blobs = open_archive(path)?;
+        let graph = blobs.graph().map_err(|error| store_failure(&error))?;
+        return open_only(Box::new(blobs), &graph);
+    }
+    if !target.starts_with("sha256:") && !target.contains(':') {
+        return Err(Failure::new(ExitCode::NoVerdict, format_args!("{} does not exist", shown(path)))
+            .hint("name a layout folder, an archive, or a bundle of the store as sha256:… or NAME:VERSION"));
+    }
+    let store = Store::open(&store.path(rustix::process::geteuid().is_root())?).map_err(|error| store_failure(&error))?;
+    let digest = store.find_bundle(target).map_err(|error| store_failure(&error))?.digest;
+    let graph = store.graph().map_err(|error| store_failure(&error))?;
+    let manifest = graph.as_ref().and_then(|graph| graph.manifests().get(&digest));
+    let manifest = manifest.cloned().ok_or_else(|| store_failure(&StoreError::Unknown { text: target.to_owned() }))?;
+    OpenedBundle::open(Box::new(store), digest, manifest)
 }
 
 fn shown(path: &Path) -> String {

@@ -121,7 +121,7 @@ fn a_wrong_debug_file_is_refused_with_both_values_and_not_used() {
     let by_module: BTreeMap<&str, &Value> = refused.iter().map(|one| (one["module"].as_str().unwrap(), one)).collect();
     assert_eq!(by_module.len(), 2, "{refused:?}");
     let tree_file = by_module["lib/libtree.so"];
-    assert_eq!(tree_file["what"], "identity");
+    assert_eq!(tree_file["what"], "build-id");
     assert_eq!(tree_file["expected"].as_str(), readelf(&tree.join("lib/libtree.so")).unwrap().as_deref());
     assert_eq!(tree_file["found"].as_str(), readelf(&debug_of_byid).unwrap().as_deref());
     assert_eq!(by_module["lib/libbeside.so"]["what"], "CRC-32");

@@ -37,6 +37,11 @@ pub(crate) fn exec_failure(command: &[OsString], mut failure: io::PipeReader) ->
         Ok(()) => io::Error::from_raw_os_error(i32::from_ne_bytes(number)),
         Err(_) => io::Error::other("it ended before it executed"),
     };
+    not_executed(command, source)
+}
+
+/// The command cannot be executed.
+pub(crate) fn not_executed(command: &[OsString], source: io::Error) -> ChildError {
     let command = command.first().map(|name| sealtrace_console::escape(&name.to_string_lossy())).unwrap_or_default();
     ChildError::Exec { command, source }
 }

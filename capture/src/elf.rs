@@ -52,15 +52,36 @@ pub(crate) fn segments(bytes: &[u8]) -> Option<Segments> {
 }
 
 impl Segments {
+    /// The bytes of executable segments by module-relative address.
+    pub(crate) fn code(&self, bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        let part = |load: &Segment| {
+            let start = usize::try_from(load.offset).ok()?;
+            let end = start.checked_add(usize::try_from(load.file_size).ok()?)?;
+            Some((load.vaddr.checked_sub(self.image_base)?, bytes.get(start..end)?.to_vec()))
+        };
+        self.loads.iter().filter(|load| load.executable).filter_map(part).collect()
+    }
+
     /// The load biases under which bytes from `offset` of the file on lie at `start`, the segment of the same executability first.
     pub(crate) fn biases(&self, start: u64, offset: u64, executable: bool) -> Vec<u64> {
-        let covers = |load: &&Segment| {
+        let mut lying: Vec<(&Segment, u64)> = self.lying(start, offset).collect();
+        lying.sort_by_key(|(load, _)| load.executable != executable);
+        lying.into_iter().map(|(_, bias)| bias).collect()
+    }
+
+    /// Whether the segment that holds `offset` of the file at `start`, under a load bias, asks to be executable.
+    pub(crate) fn executable_at(&self, start: u64, offset: u64, bias: u64) -> Option<bool> {
+        self.lying(start, offset).find(|&(_, other)| other == bias).map(|(load, _)| load.executable)
+    }
+
+    /// The segments that can hold `offset` of the file at `start`, each with the load bias that this means.
+    fn lying(&self, start: u64, offset: u64) -> impl Iterator<Item = (&Segment, u64)> {
+        let covers = move |load: &&Segment| {
             let first = load.offset - load.offset % PAGE;
             offset >= first && offset < load.offset.saturating_add(load.file_size.max(1))
         };
-        let mut loads: Vec<&Segment> = self.loads.iter().filter(covers).collect();
-        loads.sort_by_key(|load| load.executable != executable);
-        loads.iter().map(|load| start.wrapping_add(load.offset).wrapping_sub(offset).wrapping_sub(load.vaddr)).collect()
+        let bias = move |load: &Segment| start.wrapping_add(load.offset).wrapping_sub(offset).wrapping_sub(load.vaddr);
+        self.loads.iter().filter(covers).map(move |load| (load, bias(load)))
     }
 }
 

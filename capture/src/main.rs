@@ -3,7 +3,12 @@
 mod child;
 mod cli;
 mod code;
+mod collect;
+mod core_dump;
+mod doctor;
+mod ebpf;
 mod elf;
+mod failure;
 mod host;
 mod live;
 mod maps;
@@ -11,6 +16,8 @@ mod memory;
 mod modules;
 mod output;
 mod process;
+mod ptrace;
+mod recent;
 mod record;
 mod run;
 mod session;
@@ -19,10 +26,8 @@ mod sys;
 mod tracer;
 mod track;
 
-use clap::Parser as _;
-
 fn main() -> std::process::ExitCode {
-    let cli = cli::Cli::parse();
-    let json = cli.print.json;
+    let cli: cli::Cli = sealtrace_console::parse();
+    let json = cli.json();
     sealtrace_console::finish("trace-capture", json, run::run(&cli))
 }

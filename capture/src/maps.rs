@@ -39,7 +39,7 @@ pub(crate) enum Backing {
     Stack,
     Vdso,
     File(FileKey),
-    /// `[vvar]`, `[vsyscall]`, `[uprobes]`: no stack and no module; a pointer into it is kept as invalid.
+    /// `[vvar]`, `[vsyscall]`: no stack and no module; a pointer into it is kept as invalid.
     Special,
 }
 
@@ -109,6 +109,8 @@ fn backing(name: &[u8], device: String, inode: u64) -> Backing {
         b"" | b"[heap]" => Backing::Anonymous,
         b"[stack]" => Backing::Stack,
         b"[vdso]" => Backing::Vdso,
+        // Where the kernel steps over instructions that carry a probe: code that it put there.
+        _ if name.starts_with(b"[uprobes") => Backing::Anonymous,
         _ if name.starts_with(b"[anon") || name.starts_with(b"[stack:") => Backing::Anonymous,
         _ if name.first() == Some(&b'[') => Backing::Special,
         _ => {

@@ -1,6 +1,7 @@
 //! The files behind a process's code: read once, hashed, identified, their unwind data indexed.
 //!
-//! A file is read through `/proc`, so it is the one that is mapped, also in a container or after it was deleted. Not here: where it lies.
+//! A file is read through `/proc`, so it is the one that is mapped, also in a container or after it was deleted. Not here: where it lies;
+//! the files of a core dump (`core_dump::files`).
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,15 +15,16 @@ use sealtrace_object_id::{ObjectIds, identify};
 use sealtrace_trace::{LibcRecord, ModuleRecord};
 use sealtrace_unwind::UnwindData;
 
+use crate::core_dump::Sysroot;
 use crate::elf::{Segments, segments, unwind_sections};
 use crate::maps::{FileKey, Map};
-use crate::memory::Memory;
+use crate::memory::ReadImage;
 use crate::sys::Tid;
 
 /// The largest file read whole: 4 GiB (ours).
-const MAX_FILE_BYTES: u64 = 4 << 30;
+pub(crate) const MAX_FILE_BYTES: u64 = 4 << 30;
 /// The most memory read for a file that cannot be opened: 256 MiB (ours).
-const MAX_IMAGE_BYTES: u64 = 256 << 20;
+pub(crate) const MAX_IMAGE_BYTES: u64 = 256 << 20;
 
 /// A file or memory image, understood.
 #[derive(Debug)]
@@ -33,23 +35,52 @@ pub(crate) struct LoadedModule {
     pub(crate) libc: Option<LibcRecord>,
     /// Of the vDSO only.
     pub(crate) image: Option<Vec<u8>>,
+    /// The executable parts of the file by module-relative address, where they are kept.
+    code: Vec<(u64, Vec<u8>)>,
+}
+
+impl LoadedModule {
+    /// Code from a module-relative address on.
+    pub(crate) fn code(&self, offset: u64, length: usize) -> Option<&[u8]> {
+        self.code.iter().find_map(|(start, bytes)| {
+            let at = usize::try_from(offset.checked_sub(*start)?).ok()?;
+            bytes.get(at..at.checked_add(length)?)
+        })
+    }
+}
+
+/// Whether the code of modules is kept in memory: not needed where the process itself can be read at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeepCode {
+    No,
+    Yes,
+}
+
+/// Where the files of a process are found.
+#[derive(Debug)]
+pub(crate) enum FileSource {
+    /// Through `/proc/PID`: surely the files that are mapped.
+    Process(Tid),
+    /// Below a folder, by their paths: of a core dump, whose memory tells whether they are the same.
+    Dump(Sysroot),
 }
 
 /// The modules of one process, each read once.
 #[derive(Debug)]
 pub(crate) struct ModuleCache {
-    pid: Tid,
+    source: FileSource,
+    keep: KeepCode,
     files: BTreeMap<FileKey, Option<Rc<LoadedModule>>>,
     vdso: Option<Rc<LoadedModule>>,
 }
 
 impl ModuleCache {
-    pub(crate) fn new(pid: Tid) -> Self {
-        Self { pid, files: BTreeMap::new(), vdso: None }
+    pub(crate) fn new(source: FileSource, keep: KeepCode) -> Self {
+        Self { source, keep, files: BTreeMap::new(), vdso: None }
     }
 
     /// The module of a file, given all its maps; `None` when it is no 64-bit ELF file.
-    pub(crate) fn file(&mut self, key: &FileKey, maps: &[&Map], memory: &Memory) -> Option<Rc<LoadedModule>> {
+    pub(crate) fn file(&mut self, key: &FileKey, maps: &[&Map], memory: &dyn ReadImage) -> Option<Rc<LoadedModule>> {
         if let Some(known) = self.files.get(key) {
             return known.clone();
         }
@@ -59,40 +90,43 @@ impl ModuleCache {
     }
 
     /// The vDSO, whose image lies in memory only.
-    pub(crate) fn vdso(&mut self, map: &Map, memory: &Memory) -> Option<Rc<LoadedModule>> {
+    pub(crate) fn vdso(&mut self, map: &Map, memory: &dyn ReadImage) -> Option<Rc<LoadedModule>> {
         if self.vdso.is_none() {
             let image = memory.range(map.start, usize::try_from(map.end - map.start).ok()?)?;
-            let mut module = understand(&image, Path::new("[vdso]"), None)?;
+            let mut module = understand(&image, Path::new("[vdso]"), None, self.keep)?;
             module.image = Some(image);
             self.vdso = Some(Rc::new(module));
         }
         self.vdso.clone()
     }
 
-    fn load(&self, key: &FileKey, maps: &[&Map], memory: &Memory) -> Option<LoadedModule> {
-        if let Some(bytes) = self.read(key, maps, memory) {
-            return understand(&bytes, &key.path, Some(FileSha256::of(&bytes)));
-        }
-        understand(&image_from_memory(maps, memory)?, &key.path, None)
+    /// Where files are found.
+    pub(crate) fn source(&self) -> &FileSource {
+        &self.source
     }
 
-    /// The whole file, when it is surely the one that is mapped.
-    fn read(&self, key: &FileKey, maps: &[&Map], memory: &Memory) -> Option<Vec<u8>> {
-        let mapped =
-            maps.iter().find_map(|map| read_regular(&PathBuf::from(format!("/proc/{}/map_files/{:x}-{:x}", self.pid, map.start, map.end))));
-        let bytes = match mapped {
-            Some((_, bytes)) => bytes,
-            None => {
-                let path = PathBuf::from(format!("/proc/{}/root", self.pid)).join(key.path.strip_prefix("/").ok()?);
-                let (file, bytes) = read_regular(&path)?;
-                if !is_same(&file, key) && !starts_like_memory(&bytes, maps, memory) {
-                    return None;
-                }
-                bytes
-            }
+    fn load(&mut self, key: &FileKey, maps: &[&Map], memory: &dyn ReadImage) -> Option<LoadedModule> {
+        let keep = self.keep;
+        let pid = match &mut self.source {
+            FileSource::Process(pid) => *pid,
+            FileSource::Dump(sysroot) => return sysroot.load(key, maps, memory, keep),
         };
-        Some(bytes)
+        if let Some(bytes) = read_mapped(pid, key, maps, memory) {
+            return understand(&bytes, &key.path, Some(FileSha256::of(&bytes)), keep);
+        }
+        understand(&image_from_memory(maps, memory)?, &key.path, None, keep)
     }
+}
+
+/// The whole file, when it is surely the one that is mapped.
+fn read_mapped(pid: Tid, key: &FileKey, maps: &[&Map], memory: &dyn ReadImage) -> Option<Vec<u8>> {
+    let mapped = |map: &&Map| read_regular(&PathBuf::from(format!("/proc/{pid}/map_files/{:x}-{:x}", map.start, map.end)));
+    if let Some((_, bytes)) = maps.iter().find_map(mapped) {
+        return Some(bytes);
+    }
+    let root = PathBuf::from(format!("/proc/{pid}/root"));
+    let (file, bytes) = read_regular(&root.join(key.path.strip_prefix("/").ok()?))?;
+    (is_same(&file, key) || starts_like_memory(&bytes, maps, memory)).then_some(bytes)
 }
 
 fn read_regular(path: &Path) -> Option<(File, Vec<u8>)> {
@@ -112,13 +146,13 @@ fn is_same(file: &File, key: &FileKey) -> bool {
 }
 
 /// On overlay file systems the two device numbers differ; then the first page, which holds the headers and mostly the build-id, decides.
-fn starts_like_memory(bytes: &[u8], maps: &[&Map], memory: &Memory) -> bool {
+fn starts_like_memory(bytes: &[u8], maps: &[&Map], memory: &dyn ReadImage) -> bool {
     let first = maps.iter().find(|map| map.offset == 0 && map.perms.read && !map.perms.write);
     first.and_then(|map| memory.range(map.start, 4096)).is_some_and(|page| bytes.get(..page.len()) == Some(&page[..]))
 }
 
 /// What is mapped of a file, each byte at its offset in the file, without section headers (they are not mapped).
-fn image_from_memory(maps: &[&Map], memory: &Memory) -> Option<Vec<u8>> {
+fn image_from_memory(maps: &[&Map], memory: &dyn ReadImage) -> Option<Vec<u8>> {
     let readable: Vec<&&Map> = maps.iter().filter(|map| map.perms.read).collect();
     let size = readable.iter().filter_map(|map| map.offset.checked_add(map.end - map.start)).max()?;
     if size > MAX_IMAGE_BYTES {
@@ -131,13 +165,20 @@ fn image_from_memory(maps: &[&Map], memory: &Memory) -> Option<Vec<u8>> {
         let start = usize::try_from(map.offset).ok()?;
         image.get_mut(start..start.checked_add(bytes.len())?)?.copy_from_slice(&bytes);
     }
-    // e_shoff, and e_shnum with e_shstrndx (ELF-64, *File header*).
-    image.get_mut(0x28..0x30)?.fill(0);
-    image.get_mut(0x3c..0x40)?.fill(0);
+    without_sections(&mut image)?;
     Some(image)
 }
 
-fn understand(bytes: &[u8], path: &Path, file_sha256: Option<FileSha256>) -> Option<LoadedModule> {
+/// Takes section headers away from an ELF image that does not hold them.
+pub(crate) fn without_sections(image: &mut [u8]) -> Option<()> {
+    // e_shoff, and e_shnum with e_shstrndx (ELF-64, *File header*).
+    image.get_mut(0x28..0x30)?.fill(0);
+    image.get_mut(0x3c..0x40)?.fill(0);
+    Some(())
+}
+
+/// Parses, identifies and indexes a file or an image of it.
+pub(crate) fn understand(bytes: &[u8], path: &Path, file_sha256: Option<FileSha256>, keep: KeepCode) -> Option<LoadedModule> {
     let segments = segments(bytes)?;
     let (arch, ids, unidentified_reason) = match identify(bytes) {
         Ok(info) => (Some(info.arch), info.ids, info.unidentified_reason),
@@ -152,7 +193,8 @@ fn understand(bytes: &[u8], path: &Path, file_sha256: Option<FileSha256>) -> Opt
         image_base: segments.image_base,
     };
     let unwind = unwind_sections(bytes).and_then(|sections| UnwindData::from_sections(sections).ok());
-    Some(LoadedModule { record, segments, unwind, libc: libc_record(path, bytes), image: None })
+    let code = if keep == KeepCode::Yes { segments.code(bytes) } else { Vec::new() };
+    Some(LoadedModule { record, segments, unwind, libc: libc_record(path, bytes), image: None, code })
 }
 
 /// The C library's own word about its version.

@@ -95,6 +95,11 @@ pub(crate) fn check_program(pid: Tid) -> Result<(), TargetError> {
     }
 }
 
+/// Whether a process has ended, or is about to and has no memory any more.
+pub(crate) fn is_gone(pid: Tid) -> bool {
+    matches!(state(&format!("/proc/{pid}/stat")), None | Some('Z' | 'X'))
+}
+
 /// The memory maps as text.
 pub(crate) fn maps(pid: Tid) -> Result<Vec<u8>, TargetError> {
     std::fs::read(format!("/proc/{pid}/maps")).map_err(|source| TargetError::Unreadable { pid, what: "the memory map", source })

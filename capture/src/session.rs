@@ -2,27 +2,21 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
-use std::rc::Rc;
 use std::time::{Instant, SystemTime};
 
-use sealtrace_digest::RunDigest;
-use sealtrace_trace::{BtfRecord, Capture, CaptureHeader, HostContext, LibcRecord, Loss, PrivacyProfile, Sampling};
-use sealtrace_unwind::{Limits, PlacementError, Registers, walk};
+use sealtrace_trace::Capture;
+use sealtrace_unwind::PlacementError;
 
+use crate::collect::{Collection, Entered, Origin};
+pub(crate) use crate::collect::{Counts, Facts, KernelCount, Seen};
 use crate::host::{host_context, rfc3339};
-use crate::live::{LiveTarget, words};
 use crate::maps::{FileKey, MapsError, parse};
-use crate::memory::Memory;
-use crate::modules::ModuleCache;
+use crate::memory::{Memory, StackCopy};
+use crate::modules::{FileSource, KeepCode, ModuleCache};
 use crate::process::{self, TargetError};
-use crate::record::{Finished, Recorder, Stop};
-use crate::space::{Identity, Space};
+use crate::record::Probe;
+use crate::space::{Identity, LiveRegion};
 use crate::sys::{self, Tid};
-use crate::track::{Stabilizer, Tracker};
-
-/// The rules about what a capture may hold; its digest goes into every capture.
-const PRIVACY_PROFILE: &[u8] = include_bytes!("../../docs/formats/privacy-profile.md");
-const PRIVACY_PROFILE_ID: &str = "read-set-only/v0";
 
 /// Why a process cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -38,20 +32,11 @@ pub(crate) enum SessionError {
     Placement(#[from] PlacementError),
 }
 
-/// How the samples were taken, for the header.
-#[derive(Debug, Clone)]
-pub(crate) struct Plan {
-    pub(crate) frequency: u64,
-    pub(crate) duration_ms: u64,
-    pub(crate) btf: BtfRecord,
-}
-
 /// What is true of the target until it maps, unmaps or executes.
 #[derive(Debug)]
 struct Moment {
     maps: Vec<u8>,
-    space: Rc<Space>,
-    numbers: Vec<u32>,
+    entered: Entered,
     memory: Memory,
 }
 
@@ -59,30 +44,20 @@ struct Moment {
 #[derive(Debug)]
 pub(crate) struct Session {
     pid: Tid,
-    modules: ModuleCache,
-    tracker: Tracker,
-    pub(crate) recorder: Recorder,
+    collection: Collection,
     moment: Option<Moment>,
-    main: Option<u32>,
-    libc: Option<LibcRecord>,
     /// Asked while the target lives: its root shows the distribution it sees.
-    host: HostContext,
-    captured_at: String,
+    origin: Origin,
     started: Instant,
 }
 
 impl Session {
-    pub(crate) fn new(pid: Tid) -> Self {
+    pub(crate) fn new(pid: Tid, probes: Vec<Probe>, keep: KeepCode) -> Self {
         Self {
             pid,
-            modules: ModuleCache::new(pid),
-            tracker: Tracker::default(),
-            recorder: Recorder::default(),
+            collection: Collection::new(ModuleCache::new(FileSource::Process(pid), keep), probes),
             moment: None,
-            main: None,
-            libc: None,
-            host: host_context(pid),
-            captured_at: rfc3339(SystemTime::now()),
+            origin: Origin { host: host_context(pid), captured_at: rfc3339(SystemTime::now()) },
             started: Instant::now(),
         }
     }
@@ -109,74 +84,58 @@ impl Session {
 
     fn enter(&mut self, memory: Memory) -> Result<(), SessionError> {
         let maps = process::maps(self.pid)?;
-        let space = Space::new(&parse(&maps)?, &mut self.modules, &memory)?;
-        let numbers = self.tracker.enter(&space);
         let executable = executable(self.pid);
-        for (region, &number) in space.regions.iter().zip(&numbers) {
-            if let Some(libc) = region.module.as_ref().and_then(|module| module.libc.clone()) {
-                self.libc = Some(libc);
-            }
-            if matches!((&region.identity, &executable), (Identity::Module(key, _), Some(executable)) if is_same_file(key, executable)) {
-                self.main = Some(number);
-            }
-        }
-        self.moment = Some(Moment { maps, space: Rc::new(space), numbers, memory });
+        let is_main = |region: &LiveRegion| match (&region.identity, &executable) {
+            (Identity::Module(key, _), Some(executable)) => is_same_file(key, executable),
+            _ => false,
+        };
+        let entered = self.collection.enter(&parse(&maps)?, &memory, &is_main)?;
+        self.moment = Some(Moment { maps, entered, memory });
         Ok(())
     }
 
     /// Walks the stack of a stopped thread. False when it is gone already.
     pub(crate) fn visit(&mut self, tid: Tid) -> bool {
-        let Ok(values) = sys::registers(tid) else { return false };
-        let [.., ip] = values;
-        let sp = values.get(usize::from(Registers::SP)).copied().unwrap_or(0);
-        let known = |moment: &Moment| moment.space.place(ip).is_some() && moment.space.place(sp).is_some();
-        if !self.moment.as_ref().is_some_and(known) && self.refresh().is_err() {
+        let Ok(registers) = sys::registers(tid) else { return false };
+        if !self.knows(&registers) && self.refresh().is_err() {
             return false;
         }
-        let at = self.started.elapsed();
+        let seen = Seen { probe: 0, registers: &registers, at: self.started.elapsed() };
         let Some(moment) = &mut self.moment else { return false };
         moment.memory.forget();
-        let registers = words(&moment.space, &values);
-        let mut target = LiveTarget::new(&moment.space, &mut moment.memory);
-        let walk = walk(&registers, &moment.space.placement, &mut target, Limits::default());
-        let stable = Stabilizer { space: &moment.space, numbers: &moment.numbers };
-        self.recorder.add(Stop { registers: &registers, walk: &walk, log: target.log, at }, &stable);
+        self.collection.record(&moment.entered, seen, &mut moment.memory);
         true
     }
 
+    /// Walks a copied stack. False when the place where it was is not known any more.
+    pub(crate) fn copied(&mut self, seen: Seen<'_>, base: u64, stack: &[u8]) -> bool {
+        if !self.knows(seen.registers) && (self.refresh().is_err() || !self.knows(seen.registers)) {
+            return false;
+        }
+        let Some(moment) = &mut self.moment else { return false };
+        let mut memory = StackCopy { base, bytes: stack, space: &moment.entered.space };
+        self.collection.record_copy(&moment.entered, seen, &mut memory);
+        true
+    }
+
+    /// Whether code and stack lie in what is known to be mapped.
+    fn knows(&self, registers: &[u64; 17]) -> bool {
+        self.moment.as_ref().is_some_and(|moment| moment.entered.knows(registers))
+    }
+
+    /// Samples taken so far.
+    pub(crate) fn delivered(&self) -> u64 {
+        self.collection.recorder.delivered()
+    }
+
+    /// Says that the sample just added is the stop at exec, see [`Recorder::mark_entry`](crate::record::Recorder::mark_entry).
+    pub(crate) fn mark_entry(&mut self) {
+        self.collection.recorder.mark_entry();
+    }
+
     /// The capture: regions numbered, samples in order, counters that add up.
-    pub(crate) fn finish(self, plan: &Plan, asked: u64, rounds: u64) -> Capture {
-        let taken = self.recorder.delivered;
-        let rate_limited = self.recorder.dropped;
-        let layout = self.tracker.finish();
-        let Finished { samples, rows, filtered } = self.recorder.finish(&layout);
-        let loss = Loss {
-            kernel_hits: asked,
-            delivered: taken.saturating_sub(filtered),
-            ring_lost: asked.saturating_sub(taken).saturating_sub(rate_limited),
-            rate_limited,
-            filtered,
-        };
-        let unknown = || LibcRecord { variant: "unknown".to_owned(), version: "unknown".to_owned() };
-        let header = CaptureHeader {
-            record: "header".to_owned(),
-            capture_version: 0,
-            platform: "linux".to_owned(),
-            backend: "ptrace".to_owned(),
-            captured_at: self.captured_at,
-            host: self.host,
-            probe_object: None,
-            btf_source: plan.btf.clone(),
-            sampling: Sampling { frequency: plan.frequency, duration_ms: plan.duration_ms, rounds },
-            libc: self.libc.unwrap_or_else(unknown),
-            main_module: self.main.and_then(|number| layout.region(number)),
-            regions: layout.regions,
-            rows,
-            loss,
-            privacy_profile: PrivacyProfile { id: PRIVACY_PROFILE_ID.to_owned(), sha256: RunDigest::of(PRIVACY_PROFILE).hex() },
-            raw: false,
-        };
-        Capture { header, samples }
+    pub(crate) fn finish(self, facts: Facts) -> Capture {
+        self.collection.finish(self.origin, facts)
     }
 }
 

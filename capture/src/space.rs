@@ -7,7 +7,7 @@ use sealtrace_trace::RegionKind;
 use sealtrace_unwind::{Place, Placement, PlacementError, RegionIndex, Word};
 
 use crate::maps::{Backing, FileKey, Map, Perms};
-use crate::memory::Memory;
+use crate::memory::ReadImage;
 use crate::modules::{LoadedModule, ModuleCache};
 
 /// What makes a region the same one at another moment.
@@ -66,7 +66,7 @@ pub(crate) struct Space {
 
 impl Space {
     /// Orders maps into regions.
-    pub(crate) fn new(maps: &[Map], modules: &mut ModuleCache, memory: &Memory) -> Result<Self, PlacementError> {
+    pub(crate) fn new(maps: &[Map], modules: &mut ModuleCache, memory: &dyn ReadImage) -> Result<Self, PlacementError> {
         let mut regions = anonymous_and_special(maps, modules, memory);
         let mut by_file: BTreeMap<&FileKey, Vec<&Map>> = BTreeMap::new();
         for map in maps {
@@ -126,6 +126,12 @@ impl Space {
         self.region(place)?.start.checked_add(place.offset)
     }
 
+    /// Code of a module's file at a live address, where it was kept ([`ModuleCache`]).
+    pub(crate) fn code(&self, address: u64, length: usize) -> Option<&[u8]> {
+        let place = self.place(address)?;
+        self.region(place)?.module.as_ref()?.code(place.offset, length)
+    }
+
     /// The protection at a live address.
     pub(crate) fn perms(&self, address: u64) -> Option<Perms> {
         self.map(address).map(|(perms, _)| perms)
@@ -133,7 +139,7 @@ impl Space {
 }
 
 /// Adjacent anonymous maps are one region: the kernel merges and splits them as protections change.
-fn anonymous_and_special(maps: &[Map], modules: &mut ModuleCache, memory: &Memory) -> Vec<LiveRegion> {
+fn anonymous_and_special(maps: &[Map], modules: &mut ModuleCache, memory: &dyn ReadImage) -> Vec<LiveRegion> {
     let mut regions: Vec<LiveRegion> = Vec::new();
     for map in maps {
         let identity = match &map.backing {

@@ -21,7 +21,7 @@ pub(crate) struct Row {
     pub(crate) aliases: Vec<String>,
     /// Entry of the physical function.
     pub(crate) entry: String,
-    /// Where the name comes from: `dwarf`, `symtab`, `dynsym`.
+    /// Where the name comes from: `dwarf`, `symtab`, `dynsym`, `pdb`, `export`.
     pub(crate) source: &'static str,
     /// Whether the name is only a guess (a symbol without a size).
     pub(crate) heuristic: bool,
@@ -62,6 +62,8 @@ impl Row {
                 sealtrace_symbols::SymbolSource::Dwarf => "dwarf",
                 sealtrace_symbols::SymbolSource::Symtab => "symtab",
                 sealtrace_symbols::SymbolSource::Dynsym => "dynsym",
+                sealtrace_symbols::SymbolSource::Pdb => "pdb",
+                sealtrace_symbols::SymbolSource::Export => "export",
             },
             heuristic: location.heuristic,
             file: location.file.map(ToOwned::to_owned),

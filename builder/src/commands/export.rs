@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json, shows_progress};
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, Progress, escape, note, print, print_json};
 
 use super::{kind, next};
 use crate::attach::TrustFolder;
@@ -29,12 +28,9 @@ pub(crate) struct ExportArgs {
 pub(crate) fn run(args: &ExportArgs) -> Outcome {
     kind::expect_layout(&args.layout)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
-    let bar = byte_bar("exporting");
-    let result = export(&args.layout, &args.to, existing, &mut |done, total| {
-        bar.set_length(total);
-        bar.set_position(done);
-    });
-    bar.finish_and_clear();
+    let bar = Progress::of_bytes("export");
+    let result = export(&args.layout, &args.to, existing, &mut |done, total| bar.set(done, total));
+    drop(bar);
     let exported = result.map_err(|error| failure(&error))?;
     let archive = args.to.display().to_string();
     if args.output.json {
@@ -68,15 +64,6 @@ fn tell(args: &ExportArgs, exported: &Exported) {
         note(&format!("  symbol-bundle trust add {trust}"));
         note(&format!("  symbol-bundle import {archive}"));
     }
-}
-
-/// A bar of bytes on a terminal, nothing in a pipe.
-pub(crate) fn byte_bar(doing: &'static str) -> ProgressBar {
-    if !shows_progress() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(doing)
 }
 
 fn failure(error: &ExportError) -> Failure {

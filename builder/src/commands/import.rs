@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, StoreArgs, escape, finish, note, print, print_json};
+use sealtrace_console::{
+    ExitCode, Failure, Outcome, OutputArgs, Progress, StoreArgs, Stream, Tone, escape, finish, note, paint, print, print_json,
+};
 use sealtrace_store::{OpenArchiveError, Store};
 
 use super::next;
-use crate::commands::export::byte_bar;
 use crate::transfer::ImportError;
 use crate::transfer::import::{Imported, Watcher, import};
 
@@ -32,9 +32,9 @@ pub(crate) fn run(args: &ImportArgs) -> Outcome {
     let (mut results, mut refused) = (Vec::new(), Vec::new());
     let mut worst = ExitCode::Done;
     for archive in &args.archives {
-        let mut watcher = BarWatcher { bar: byte_bar("importing") };
+        let mut watcher = BarWatcher { bar: Progress::of_bytes("import") };
         let result = import(archive, &store, &mut watcher);
-        watcher.bar.finish_and_clear();
+        drop(watcher);
         let error = match result {
             Ok(imported) => {
                 report(archive, &imported, &mut results, args.output.json);
@@ -78,7 +78,7 @@ fn tell_next(imported: &Imported, store: &Path, json: bool) {
 }
 
 struct BarWatcher {
-    bar: ProgressBar,
+    bar: Progress,
 }
 
 impl Watcher for BarWatcher {
@@ -87,8 +87,7 @@ impl Watcher for BarWatcher {
     }
 
     fn progress(&mut self, done: u64, total: u64) {
-        self.bar.set_length(total);
-        self.bar.set_position(done);
+        self.bar.set(done, total);
     }
 }
 
@@ -118,6 +117,7 @@ fn report(archive: &Path, imported: &Imported, results: &mut Vec<serde_json::Val
         return;
     }
     let state = if imported.already { "already in the store" } else { "admitted" };
+    let state = paint(Stream::Stdout, Tone::Good, state);
     print(&format!("{state}: {} {}", escape(&imported.bundle.reference()), imported.bundle.digest));
     print(&format!("  signed by key {}", receipt.signer));
     match &receipt.log {

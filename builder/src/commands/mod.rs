@@ -1,5 +1,7 @@
 //! One file per subcommand: its arguments, one call, its report; and what their errors and next steps share.
 pub(crate) mod build;
+pub(crate) mod compare;
+pub(crate) mod diff;
 pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod index;

@@ -1,8 +1,8 @@
-//! From an ELF file (and its debug file) to a symbol table and unwind sections.
+//! From an ELF, PE or Mach-O file (and its debug file) to a symbol table and unwind sections.
 //!
-//! Names come from `.symtab`, `.dynsym` and DWARF 2–5; lines and inline chains from DWARF. Bytes in, bytes out: finding and
-//! pairing files is `collect`'s, the table's format is `sealtrace-symbols`'. Not read: split DWARF and `.gnu_debugaltlink`;
-//! a function whose name lies there is named by the ELF symbols.
+//! Names come from symbol tables, exports and DWARF 2–5 or a PDB; lines and inline chains from DWARF or the PDB. Bytes in, bytes
+//! out: finding and pairing files is `collect`'s, which also takes fat files apart; the table's format is `sealtrace-symbols`'. Not
+//! read: split DWARF and `.gnu_debugaltlink`; a function whose name lies there is named by the symbol table.
 
 mod dies;
 mod functions;
@@ -10,6 +10,8 @@ mod image;
 mod lines;
 mod merge;
 mod names;
+mod pdb;
+mod sections;
 mod spans;
 mod symbols;
 mod toolchain;
@@ -22,9 +24,11 @@ use gimli::{EndianSlice, RunTimeEndian};
 use sealtrace_symbols::{Coverage, TableBuilder};
 
 use functions::FunctionCollector;
-use image::{DebugSections, Image};
+use image::Image;
 use lines::{LineCollector, UnitSink};
 use names::DebugInfo;
+use pdb::Pdb;
+use sections::DebugSections;
 use symbols::Symbols;
 
 pub(crate) use unwind::unwind_sections;
@@ -41,13 +45,15 @@ pub(crate) struct SymbolizeLimits {
     pub(crate) line_rows: usize,
     /// Address ranges of functions and inlined calls.
     pub(crate) ranges: usize,
+    /// Names of symbols and of inlined functions, together, in bytes.
+    pub(crate) name_bytes: usize,
 }
 
 impl Default for SymbolizeLimits {
-    /// Ours: 8 GiB of debug sections; 128 Mi rows and 64 Mi ranges, which hold a hostile file to some GiB of memory. For scale: a Rust
-    /// program of 27 MB has 0.25 Mi merged rows.
+    /// Ours: 8 GiB of debug sections; 128 Mi rows, 64 Mi ranges and 1 GiB of names, which hold a hostile file to some GiB of memory.
+    /// For scale: a Rust program of 27 MB has 0.25 Mi merged rows.
     fn default() -> Self {
-        Self { debug_bytes: 8 << 30, line_rows: 128 << 20, ranges: 64 << 20 }
+        Self { debug_bytes: 8 << 30, line_rows: 128 << 20, ranges: 64 << 20, name_bytes: 1 << 30 }
     }
 }
 
@@ -58,7 +64,7 @@ pub(crate) struct Symbolized {
     pub(crate) table: Vec<u8>,
     /// Physical functions and line rows; `unwind` is 0 here.
     pub(crate) coverage: Coverage,
-    /// Compilers, from `DW_AT_producer` and `.comment`: sorted, no duplicates, at most 16.
+    /// Compilers, from `DW_AT_producer`, `.comment` and `S_COMPILE3`: sorted, no duplicates, at most 16.
     pub(crate) toolchain: Vec<String>,
     /// Units and line programs that are damaged or in a form not read here; what they would have told is missing.
     pub(crate) damaged_units: u64,
@@ -77,8 +83,8 @@ pub(crate) enum SymbolizeError {
         source: object::Error,
     },
     /// An object file of another format.
-    #[error("{role} is not an ELF file")]
-    NotElf {
+    #[error("{role} is no ELF, PE or Mach-O file, or not of the binary's format")]
+    Format {
         /// `binary` or `debug file`.
         role: &'static str,
     },
@@ -99,6 +105,12 @@ pub(crate) enum SymbolizeError {
         /// What the parser says.
         source: object::Error,
     },
+    /// A PDB whose container or headers are damaged.
+    #[error("PDB cannot be parsed: {what}")]
+    Pdb {
+        /// What is wrong.
+        what: &'static str,
+    },
     /// A limit of [`SymbolizeLimits`] is exceeded.
     #[error("{what}: {found}, more than the limit of {limit}")]
     TooLarge {
@@ -110,6 +122,13 @@ pub(crate) enum SymbolizeError {
         limit: u64,
     },
 }
+
+/// What [`SymbolizeLimits::line_rows`] counts.
+const LINE_ROWS: &str = "line rows";
+/// What [`SymbolizeLimits::ranges`] counts.
+const RANGES: &str = "address ranges";
+/// What [`SymbolizeLimits::name_bytes`] counts.
+const NAME_BYTES: &str = "bytes of names";
 
 /// Counts something against its limit.
 #[derive(Debug)]
@@ -139,22 +158,41 @@ impl Budget {
 /// # Errors
 /// [`SymbolizeError`]. Damaged debug information is no error: see [`Symbolized::damaged_units`].
 pub(crate) fn symbol_table(binary: &[u8], debug: Option<&[u8]>, limits: SymbolizeLimits) -> Result<Symbolized, SymbolizeError> {
+    match debug.filter(|bytes| pdb::is_pdb(bytes)) {
+        Some(pdb) => from_pdb(binary, pdb, limits),
+        None => from_dwarf(binary, debug, limits),
+    }
+}
+
+fn from_dwarf(binary: &[u8], debug: Option<&[u8]>, limits: SymbolizeLimits) -> Result<Symbolized, SymbolizeError> {
     let image = Image::parse(binary, debug)?;
-    let symbols = Symbols::collect(&image);
+    let symbols = Symbols::collect(&image, Vec::new(), &mut Budget::new(NAME_BYTES, limits.name_bytes))?;
     let sections = DebugSections::load(image.with_debug_info(), limits.debug_bytes)?;
     let dwarf = sections.borrow(image.endian());
     let info = DebugInfo::parse(&dwarf);
 
     let mut table = TableBuilder::new(image.base());
-    let mut functions = FunctionCollector::new(&image, &symbols, &info, Budget::new("address ranges", limits.ranges));
-    let mut lines = LineCollector::new(&image, Budget::new("line rows", limits.line_rows));
+    let mut functions = FunctionCollector::new(&image, &symbols, &info, Budget::new(RANGES, limits.ranges));
+    let mut lines = LineCollector::new(&image, Budget::new(LINE_ROWS, limits.line_rows));
     for unit in info.units() {
         let mut sink = UnitSink::new(&info, unit, &mut table);
         functions.collect(&mut sink)?;
         lines.collect(&mut sink)?;
     }
     let damaged_units = info.damaged() + functions.damaged() + lines.damaged();
-    let toolchain = toolchain::collect(&image, &info);
+    let toolchain = toolchain::collect(&image, toolchain::producers(&info));
     let coverage = merge::merge(&image, &symbols, &functions.finish(), &lines.finish(), &mut table);
     Ok(Symbolized { table: table.encode(), coverage, toolchain, damaged_units })
+}
+
+fn from_pdb(binary: &[u8], pdb: &[u8], limits: SymbolizeLimits) -> Result<Symbolized, SymbolizeError> {
+    let image = Image::parse(binary, None)?;
+    let mut pdb = Pdb::open(pdb, &image)?;
+    let mut names = Budget::new(NAME_BYTES, limits.name_bytes);
+    let symbols = Symbols::collect(&image, pdb.publics(&mut names)?, &mut names)?;
+    let mut table = TableBuilder::new(image.base());
+    let read = pdb.read((&image, &symbols), &mut table, (names, limits))?;
+    let toolchain = toolchain::collect(&image, read.compilers.iter().map(Vec::as_slice));
+    let coverage = merge::merge(&image, &symbols, &read.functions, &read.lines, &mut table);
+    Ok(Symbolized { table: table.encode(), coverage, toolchain, damaged_units: read.damaged })
 }

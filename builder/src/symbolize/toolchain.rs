@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::image::{self, Image};
+use super::image::Image;
 use super::names::DebugInfo;
+use super::sections;
 
 /// At most this many are told of: 16 (`sealtrace-symbols`, `Module::toolchain`).
 const MAX_COMPILERS: usize = 16;
@@ -12,18 +13,20 @@ const MAX_COMPILER_BYTES: usize = 256;
 /// Largest `.comment` read: 1 MiB (ours; one line per compiler occurs).
 const MAX_COMMENT_BYTES: u64 = 1 << 20;
 
-/// Sorted, no duplicates. `DW_AT_producer` without the compiler's options, which may name folders of the build machine.
-pub(super) fn collect(image: &Image<'_>, info: &DebugInfo<'_>) -> Vec<String> {
-    let mut compilers = BTreeSet::new();
-    for unit in info.units() {
-        let producer = unit.entry(unit.header.root_offset()).ok().and_then(|root| root.attr_value(gimli::constants::DW_AT_producer));
-        if let Some(producer) = producer.and_then(|value| info.string(unit, value)) {
-            compilers.insert(compiler(producer.slice()));
-        }
-    }
+/// `DW_AT_producer` of every unit.
+pub(super) fn producers<'a>(info: &'a DebugInfo<'_>) -> impl Iterator<Item = &'a [u8]> {
+    info.units().filter_map(|unit| {
+        let producer = unit.entry(unit.header.root_offset()).ok()?.attr_value(gimli::constants::DW_AT_producer)?;
+        Some(info.string(unit, producer)?.slice())
+    })
+}
+
+/// Sorted, no duplicates: `producers` without the compiler's options, which may name folders of the build machine, and `.comment`.
+pub(super) fn collect<'a>(image: &Image<'_>, producers: impl Iterator<Item = &'a [u8]>) -> Vec<String> {
+    let mut compilers: BTreeSet<String> = producers.map(compiler).collect();
     for file in image.files() {
         // A hint, not evidence: an unreadable one is left out.
-        let comment = image::contents(file, ".comment", MAX_COMMENT_BYTES).unwrap_or_default();
+        let comment = sections::contents(file, ".comment", MAX_COMMENT_BYTES).unwrap_or_default();
         compilers.extend(comment.split(|&byte| byte == 0).map(compiler));
     }
     compilers.remove("");

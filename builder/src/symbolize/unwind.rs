@@ -1,12 +1,15 @@
-//! The CFI sections of a module, for its unwind data.
+//! The CFI sections of a module, for its unwind data: of ELF, of 64-bit PE (MinGW) and of 64-bit Mach-O.
+//!
+//! Not here: `.pdata`/`.xdata` and `__unwind_info`, for which `unwind.v1` has no room yet.
 
 use std::borrow::Cow;
 
-use object::{Object as _, ObjectSection as _};
+use object::{BinaryFormat, Object as _, ObjectSection as _};
 use sealtrace_unwind::UnwindSections;
 
 use super::SymbolizeError;
-use super::image::{self, Image};
+use super::image::Image;
+use super::sections::contents;
 
 /// Largest CFI section read, decompressed: 1 GiB (ours).
 const MAX_CFI_BYTES: u64 = 1 << 30;
@@ -18,12 +21,16 @@ const MAX_CFI_BYTES: u64 = 1 << 30;
 pub(crate) fn unwind_sections(binary: &[u8], debug: Option<&[u8]>) -> Result<Option<UnwindSections>, SymbolizeError> {
     let image = Image::parse(binary, debug)?;
     let file = image.binary();
+    if image.format() != BinaryFormat::Elf && !file.is_64() {
+        // The format holds addresses of 8 bytes.
+        return Ok(None);
+    }
     let address = |name: &str| file.section_by_name(name).map(|section| section.address());
-    let eh_frame = non_empty(image::contents(file, ".eh_frame", MAX_CFI_BYTES)?);
+    let eh_frame = non_empty(contents(file, ".eh_frame", MAX_CFI_BYTES)?);
     let mut debug_frame = None;
     for file in image.files() {
         if debug_frame.is_none() {
-            debug_frame = non_empty(image::contents(file, ".debug_frame", MAX_CFI_BYTES)?);
+            debug_frame = non_empty(contents(file, ".debug_frame", MAX_CFI_BYTES)?);
         }
     }
     let eh_frame = address(".eh_frame").zip(eh_frame);

@@ -8,6 +8,8 @@
     reason = "test code outside #[test] functions"
 )]
 
+pub(crate) mod cores;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -40,9 +42,14 @@ pub(crate) fn source(name: &str) -> PathBuf {
 /// Compiles a sample program into a folder.
 pub(crate) fn compile(compiler: &str, name: &str, flags: &[&str], folder: &Path) -> PathBuf {
     let program = folder.join(name.split('.').next().unwrap());
-    let status = Command::new(compiler).args(flags).arg(source(name)).arg("-o").arg(&program).status().unwrap();
-    assert!(status.success(), "{compiler} {name}");
+    compile_to(compiler, &source(name), flags, &program);
     program
+}
+
+/// Compiles a source file.
+pub(crate) fn compile_to(compiler: &str, source: &Path, flags: &[&str], program: &Path) {
+    let status = Command::new(compiler).args(flags).arg(source).arg("-o").arg(program).status().unwrap();
+    assert!(status.success(), "{compiler} {}", source.display());
 }
 
 /// A running program that said "ready"; killed when dropped.

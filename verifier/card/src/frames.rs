@@ -7,6 +7,7 @@ use sealtrace_trace::{Boundary, FrameRecord, MicroWitness, Observation, StackRec
 
 use crate::CardInput;
 use crate::html::{Html, word};
+use crate::words::walk_end;
 
 struct Names<'a> {
     paths: BTreeMap<ModuleId, &'a str>,
@@ -48,7 +49,7 @@ fn one_stack(html: &mut Html, position: u64, stack: &StackRecord, (observation, 
         one_frame(html, frame, names);
     }
     let failed: Vec<String> = stack.failed_rules.iter().map(|failed| format!("{}: {}", word(&failed.rule), word(&failed.reason))).collect();
-    html.raw("<p class=\"soft mono\">").text(&format!("the walk ended: {}", word(&stack.terminated_by)));
+    html.raw("<p class=\"soft mono\">").text(&format!("the walk ended: {}, {}", word(&stack.terminated_by), walk_end(stack.terminated_by)));
     if !failed.is_empty() {
         html.text(&format!(" ({})", failed.join("; ")));
     }

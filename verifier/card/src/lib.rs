@@ -6,6 +6,7 @@
 
 mod frames;
 mod html;
+mod making;
 mod seal;
 mod summary;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use sealtrace_trace::MicroWitness;
 use sealtrace_verdict::Verdict;
 
 pub use seal::{BundleLine, Seal};
+pub use words::walk_end;
 
 use crate::html::Html;
 
@@ -62,6 +64,7 @@ pub fn card(input: &CardInput<'_>) -> String {
     summary::meaning(&mut html, input);
     summary::replay(&mut html, input);
     summary::counts(&mut html, input);
+    making::making(&mut html, input.witness);
     summary::seals(&mut html, input);
     summary::modules(&mut html, input);
     frames::stacks(&mut html, input);

@@ -73,11 +73,33 @@ fn report() -> ReplayReport {
     }
 }
 
+/// A witness as the eBPF backend leads to, hostile in every new text.
+fn ebpf_witness() -> MicroWitness {
+    let mut value = serde_json::to_value(witness()).unwrap();
+    let hex = FileSha256::of(b"x");
+    value["probeObject"] = json!({"name": HOSTILE, "sha256": hex});
+    let used = json!({
+        "bytes": 755, "kernelBuildId": HOSTILE, "key": "tuple", "reducedSha256": FileSha256::of(b"reduced"), "canary": HOSTILE,
+        "relocations": {"total": 30, "resolved": 28, "guardedMissing": 2},
+        "steps": [{"step": "kernel", "outcome": "no BTF there"}, {"step": HOSTILE, "outcome": HOSTILE}]
+    });
+    value["btfSource"] = json!({"sourceKind": "bundle", "sourcePath": HOSTILE, "sha256": hex, "selectionReason": HOSTILE, "used": used});
+    let loss = json!({"kernelHits": 1010, "delivered": 1000, "ringLost": 7, "rateLimited": 1, "filtered": 2});
+    value["probes"] = json!([{"probeType": HOSTILE, "attachPoint": HOSTILE, "loss": loss}]);
+    value["stacks"][0]["terminatedBy"] = json!("stack-copy-limit");
+    value["stacks"][0]["failedRules"] = json!([{"rule": "fp", "reason": "outside-stack-copy"}]);
+    serde_json::from_value(value).unwrap()
+}
+
 fn hostile_card() -> String {
+    card_of(&ebpf_witness())
+}
+
+fn card_of(witness: &MicroWitness) -> String {
     let mut checks = Checks::new();
     checks.compare("dsse-signature", HOSTILE, "x");
     card(&CardInput {
-        witness: &witness(),
+        witness,
         witness_digest: StatementDigest::of(b"w"),
         verdict: &checks.conclude(Assurance::None),
         replay: &report(),
@@ -174,4 +196,23 @@ fn the_card_shows_figures_seeds_and_every_frame_and_is_deterministic() {
     }
     // The frame that differs is open and marked.
     assert_eq!(html.matches("<details class=\"frame\" open><summary class=\"bad\">").count(), 1);
+}
+
+#[test]
+fn the_card_says_how_the_capture_was_made_and_why_a_walk_ended() {
+    let html = hostile_card();
+    for text in [
+        &format!("sha256:{}, 755 bytes", FileSha256::of(b"x").hex()),
+        &format!("sha256:{}", FileSha256::of(b"reduced").hex()),
+        "distribution, version, architecture and release",
+        "28 of 30 resolved; missing, and the object asks first: 2",
+        "<td class=\"mono\">kernel</td><td class=\"mono\">no BTF there</td>",
+        "<td class=\"mono\">1010</td><td class=\"mono\">1000</td><td class=\"mono\">7</td><td class=\"mono\">1</td><td class=\"mono\">2</td>",
+        "the walk ended: stack-copy-limit, the next rule needs a word that the capture did not copy",
+        "fp: outside-stack-copy",
+    ] {
+        assert!(html.contains(text), "{text}");
+    }
+    assert!(!card_of(&witness()).contains("How the capture was made"));
+    assert!(card_of(&witness()).contains("the walk ended: ra-undefined, the program&#39;s own unwind data"));
 }

@@ -1,6 +1,7 @@
 //! What verdicts and assurances mean, in plain words.
 
 use sealtrace_replay::{ReplayVerdict, SignatureState};
+use sealtrace_unwind::TerminatedBy;
 use sealtrace_verdict::{Assurance, Conclusion};
 
 pub(crate) fn conclusion(conclusion: Conclusion) -> (&'static str, &'static str, &'static str) {
@@ -42,6 +43,19 @@ pub(crate) fn replay(verdict: ReplayVerdict) -> (&'static str, &'static str, &'s
         }
         ReplayVerdict::Vacuous => {
             ("VACUOUS", "warn", "Nothing differed, but the seeds changed too little for a difference to show. This is not a pass.")
+        }
+    }
+}
+
+/// Why a stack has no frame after its last one, in one sentence for people.
+pub fn walk_end(reason: TerminatedBy) -> &'static str {
+    match reason {
+        TerminatedBy::RaUndefined => "the program's own unwind data says that this is the outermost frame",
+        TerminatedBy::RaNull => "the return address is zero: this is the outermost frame",
+        TerminatedBy::NoRule => "no rule found a caller; the stack may go on",
+        TerminatedBy::FrameLimit => "the limit on frames was reached; the stack may go on",
+        TerminatedBy::StackCopyLimit => {
+            "the next rule needs a word that the capture did not copy; the stack goes on, and no lesser rule was allowed to guess how"
         }
     }
 }

@@ -75,6 +75,7 @@ fn check_capture(witness: &MicroWitness, capture: &Capture, checks: &mut Checks)
     let header = &capture.header;
     let same = header.host == witness.host_context
         && header.loss == witness.loss
+        && header.probes == witness.probes
         && header.captured_at == witness.captured_at
         && header.btf_source == witness.btf_source
         && header.probe_object == witness.probe_object

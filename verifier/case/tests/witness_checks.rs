@@ -7,7 +7,7 @@ use sealtrace_envelope::Statement;
 use sealtrace_resolve::{ResolverIdentity, Sources, WitnessInput, derive, statement};
 use sealtrace_signer::SigningKey;
 use sealtrace_tlog::{Checkpoint, LogKey, Origin, RootHash, SignedCheckpoint, TreeHead, TreeSize};
-use sealtrace_trace::{Capture, Freshness, MicroWitness, Resolver, TraceId};
+use sealtrace_trace::{Capture, Freshness, Loss, MicroWitness, ProbeRecord, Resolver, TraceId};
 use sealtrace_trust::{Trust, TrustedLog};
 use sealtrace_unwind::Placement;
 use sealtrace_verdict::{Assurance, Checks, Outcome};
@@ -50,6 +50,11 @@ fn world() -> World {
     World { capture, statement, witness, trust }
 }
 
+/// A probe that the capture does not have.
+fn probe() -> ProbeRecord {
+    ProbeRecord { probe_type: "PerfSample".to_owned(), attach_point: "cpu-clock".to_owned(), loss: Loss::default() }
+}
+
 fn log_key(origin: &str) -> LogKey {
     LogKey { origin: Origin::parse(origin).unwrap(), key: SigningKey::from_scalar(&[7; 32]).unwrap().public_key().clone() }
 }
@@ -90,6 +95,7 @@ fn each_change_fails_its_own_check_and_no_other() {
         ("loss-counters", Box::new(|world| world.witness.observations[0].hits = 5)),
         ("frame-bundles", Box::new(|world| world.witness.stacks[0].frames[0].bundle_sha256 = Some(BlobDigest::of(b"other")))),
         ("frame-bundles", Box::new(|world| world.witness.stacks[0].frames[0].resolver = Some(Resolver::Bundle))),
+        ("capture-matches", Box::new(|world| world.witness.probes = vec![probe()])),
         ("capture-matches", Box::new(|world| world.witness.captured_at = "2027-01-01T00:00:00Z".to_owned())),
         ("freshness", Box::new(|world| world.witness.freshness = Some(Freshness { checkpoint: checkpoint("other.test/log") }))),
         ("freshness", Box::new(|world| world.witness.freshness = Some(Freshness { checkpoint: "forged".to_owned() }))),

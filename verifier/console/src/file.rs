@@ -1,6 +1,6 @@
 //! Writing a result file whole or not at all.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -87,7 +87,9 @@ fn not_written(path: &Path, error: &std::io::Error) -> Failure {
 
 fn partial_name(path: &Path) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.partial-{}", std::process::id()))
+    // WASI has no process ids, and asking for one panics.
+    let process = if cfg!(target_family = "wasm") { 0 } else { std::process::id() };
+    path.with_file_name(format!(".{name}.partial-{process}"))
 }
 
 fn write_partial(partial: &Path, file: &ResultFile<'_>) -> std::io::Result<()> {
@@ -102,9 +104,16 @@ fn write_partial(partial: &Path, file: &ResultFile<'_>) -> std::io::Result<()> {
     to.sync_all()
 }
 
+/// Elsewhere than on Unix a folder cannot be opened as a file: the rename is as durable as the system makes it.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
 fn sync_folder(path: &Path) -> std::io::Result<()> {
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    std::fs::File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

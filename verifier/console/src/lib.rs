@@ -1,15 +1,20 @@
-//! What the command-line tools share: failures with a hint, exit codes, stdout for data, the store's place.
+//! What the command-line tools share: failures with a hint, exit codes, stdout for data, colours and progress for people, the store's place.
 //!
 //! A device crate: it reads the environment and writes to the terminal. Not here: any decision.
 #![forbid(unsafe_code)]
 
+mod args;
+mod color;
 mod file;
+mod progress;
 
 use std::fmt::Display;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
+pub use args::{OutputArgs, parse};
+pub use color::{ColorChoice, Stream, Tone, paint};
 pub use file::{Overwrite, ResultFile, write_all, write_atomic};
+pub use progress::Progress;
 pub use sealtrace_verdict::ExitCode;
 use serde::Serialize;
 
@@ -53,6 +58,11 @@ impl Failure {
         self
     }
 
+    /// What went wrong, in one line.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The exit code.
     pub fn exit(&self) -> ExitCode {
         self.exit
@@ -61,14 +71,6 @@ impl Failure {
 
 /// What every command's `run` returns: the exit code of a command that reported for itself, or a failure to report.
 pub type Outcome = Result<ExitCode, Failure>;
-
-/// Arguments of every command that prints a result.
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
-pub struct OutputArgs {
-    /// Print the result as JSON on stdout
-    #[arg(long)]
-    pub json: bool,
-}
 
 /// Arguments of every command that uses the store.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -107,7 +109,7 @@ pub fn finish(tool: &str, json: bool, outcome: Outcome) -> std::process::ExitCod
     let exit = match outcome {
         Ok(exit) => exit,
         Err(failure) => {
-            note(&format!("{tool}: {}", failure.message));
+            note(&format!("{} {}", paint(Stream::Stderr, Tone::Bad, &format!("{tool}:")), failure.message));
             if let Some(hint) = &failure.hint {
                 note(&format!("  next: {hint}"));
             }
@@ -135,19 +137,27 @@ pub fn print_json(value: &impl Serialize) {
     }
 }
 
-/// Writes one line for people to stderr.
+/// Writes one line for people to stderr. A first word `warning:` or `next:` stands out on a terminal.
 pub fn note(line: &str) {
-    write_line(&mut std::io::stderr().lock(), line);
+    progress::clear();
+    write_line(&mut std::io::stderr().lock(), &marked(line));
+}
+
+/// Paints the word that a line for people begins with.
+fn marked(line: &str) -> String {
+    let text = line.trim_start();
+    let indent = line.len().saturating_sub(text.len());
+    for (word, tone) in [("warning:", Tone::Unsure), ("next:", Tone::Strong)] {
+        if let Some(rest) = text.strip_prefix(word) {
+            return format!("{:indent$}{}{rest}", "", paint(Stream::Stderr, tone, word));
+        }
+    }
+    line.to_owned()
 }
 
 fn write_line(to: &mut impl std::io::Write, line: &str) {
     // Nothing better can be done when the terminal or pipe is gone.
     drop(to.write_all(line.as_bytes()).and_then(|()| to.write_all(b"\n")).and_then(|()| to.flush()));
-}
-
-/// Whether progress bars may be drawn: stderr is a terminal.
-pub fn shows_progress() -> bool {
-    std::io::stderr().is_terminal()
 }
 
 /// Text from a file name or an archive, safe for a terminal: control and non-ASCII-printable characters are escaped.

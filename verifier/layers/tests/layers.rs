@@ -37,6 +37,7 @@ const RANKS: &[(&str, u32)] = &[
     ("sealtrace-probe", 1),
     ("btf-archive", 10),
     ("trace-capture", 11),
+    ("sealtrace-manual", 12),
     ("sealtrace-layers", 12),
     ("sealtrace-skip", 0),
     ("sealtrace-acceptance", 12),

@@ -27,8 +27,20 @@ const MAPS: &[&str] = &["registers", "linux", "windows", "macos", "btf"];
 /// Fields of any type.
 const ANY: &[&str] = &["recorded", "replayed"];
 /// Fields that a writer may leave out.
-const OPTIONAL: &[&str] =
-    &["gnuBuildId", "goBuildId", "machoUuid", "pdbGuidAge", "peCodeId", "image", "probeType", "probeTypeRaw", "verify_time_ms"];
+const OPTIONAL: &[&str] = &[
+    "gnuBuildId",
+    "goBuildId",
+    "machoUuid",
+    "pdbGuidAge",
+    "peCodeId",
+    "image",
+    "probeType",
+    "probeTypeRaw",
+    "verify_time_ms",
+    "used",
+    "probes",
+    "notCopied",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -167,6 +179,10 @@ fn each_schema_has_the_fields_that_its_type_reads() {
         ("capture-header#/$defs/hostContext", fields::<trace::HostContext>()),
         ("capture-header#/$defs/probeObject", fields::<trace::ProbeObject>()),
         ("capture-header#/$defs/btfRecord", fields::<trace::BtfRecord>()),
+        ("capture-header#/$defs/btfUse", fields::<trace::BtfUse>()),
+        ("capture-header#/$defs/relocationCounts", fields::<trace::RelocationCounts>()),
+        ("capture-header#/$defs/selectionStep", fields::<trace::SelectionStep>()),
+        ("capture-header#/$defs/probeRecord", fields::<trace::ProbeRecord>()),
         ("capture-header#/$defs/sampling", fields::<trace::Sampling>()),
         ("capture-header#/$defs/libcRecord", fields::<trace::LibcRecord>()),
         ("capture-header#/$defs/region", fields::<trace::Region>()),
@@ -184,6 +200,8 @@ fn each_schema_has_the_fields_that_its_type_reads() {
         ("frame-record#/$defs/failed", fields::<Failed>()),
         ("frame-record#/$defs/inline", fields::<trace::InlineRecord>()),
         ("micro-witness#", fields::<trace::MicroWitness>()),
+        ("micro-witness#/$defs/btfUse", fields::<trace::BtfUse>()),
+        ("micro-witness#/$defs/probeRecord", fields::<trace::ProbeRecord>()),
         ("micro-witness#/$defs/module", fields::<trace::WitnessModule>()),
         ("micro-witness#/$defs/symbolization", fields::<trace::Symbolization>()),
         ("micro-witness#/$defs/symbolizer", fields::<trace::Symbolizer>()),
@@ -241,6 +259,7 @@ fn each_schema_has_the_values_that_its_type_knows() {
         ("symbol-index#/$defs/blobRef/properties/compression", variants::<Compression>()),
         ("symbol-index#/$defs/debugSource/properties/pairedBy", variants::<PairedBy>()),
         ("inspect#/$defs/module/properties/os", variants::<Os>()),
+        ("bundle-diff#/$defs/os", variants::<Os>()),
         ("verdict#/properties/verdict", every!(Conclusion: Verified, Rejected, Malformed, Undecided)),
         ("verdict#/properties/assurance", every!(Assurance: None, Signed, LoggedLocally, CosignedByPeer, CosignedOutside)),
         ("verdict#/$defs/check/properties/outcome", every!(Outcome: Pass, Fail, Skipped)),

@@ -7,6 +7,7 @@ use object::elf;
 use object::endian::Endianness;
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _, SectionHeader as _, SectionTable};
 
+use crate::extent;
 use crate::ids::{Arch, Os};
 use crate::info::{DebugLink, IdentityError, ObjectInfo, ObjectKind};
 use crate::notes::{FoundIds, notes_of};
@@ -14,12 +15,12 @@ use crate::notes::{FoundIds, notes_of};
 /// Program headers start on pages of at least this size; an image base is a multiple of it.
 const PAGE: u64 = 4096;
 
-pub(crate) fn malformed<T>(what: impl Into<String>) -> Result<T, IdentityError> {
-    Err(IdentityError::Malformed { format: "ELF", what: what.into() })
+fn malformed<T>(what: impl Into<String>) -> Result<T, IdentityError> {
+    extent::malformed("ELF", what)
 }
 
-fn damaged(part: &str) -> impl FnOnce(object::read::Error) -> IdentityError + '_ {
-    move |error| IdentityError::Malformed { format: "ELF", what: format!("{part}: {error}") }
+fn damaged(part: &str) -> impl FnOnce(object::read::Error) -> IdentityError {
+    extent::damaged("ELF", part)
 }
 
 /// Identifies bytes that start with the ELF magic.
@@ -76,6 +77,8 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Reader<'data, Elf> {
             debug_link: None,
             has_debug_info: false,
             unidentified_reason,
+            no_debug_id_reason: None,
+            pdb_info_age: None,
         }
     }
 
@@ -187,22 +190,10 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Reader<'data, Elf> {
             .is_some_and(|section| section.sh_type(self.endian) != elf::SHT_NOBITS && section.sh_size(self.endian).into() > 0)
     }
 
-    /// `.gnu_debuglink`: a file name, NUL, padding to 4, CRC-32 in the file's byte order.
     fn debug_link(&self) -> Result<Option<DebugLink>, IdentityError> {
         let Some(section) = self.named(&[b".gnu_debuglink"]) else { return Ok(None) };
         let data = section.data(self.endian, self.bytes).map_err(damaged(".gnu_debuglink"))?;
-        let parsed = || {
-            let end = data.iter().position(|&byte| byte == 0)?;
-            let name = std::str::from_utf8(data.get(..end)?).ok()?;
-            let crc = data.get((end.checked_add(4)?) & !3..)?.first_chunk::<4>()?;
-            let plain = !name.is_empty() && name != "." && name != ".." && !name.contains('/');
-            plain.then(|| DebugLink {
-                name: name.to_owned(),
-                crc32: if self.endian == Endianness::Big { u32::from_be_bytes(*crc) } else { u32::from_le_bytes(*crc) },
-            })
-        };
-        // A name with a folder would lead a search out of the tree.
-        parsed().map_or_else(|| malformed(".gnu_debuglink is no plain file name with a CRC"), |link| Ok(Some(link)))
+        extent::debug_link("ELF", data, self.endian).map(Some)
     }
 
     fn image_base(&self) -> u64 {

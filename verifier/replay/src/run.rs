@@ -74,11 +74,16 @@ impl Work<'_> {
             return self.worker(samples.chunks(batch));
         }
         std::thread::scope(|scope| {
-            let start = |worker| scope.spawn(move || self.worker(samples.chunks(batch).skip(worker).step_by(workers)));
-            let threads: Vec<_> = (0..workers).map(start).collect();
+            let part = |worker| move || self.worker(samples.chunks(batch).skip(worker).step_by(workers));
+            // Where a thread cannot be had (WASI has none), its part is done here.
+            let start = |worker| std::thread::Builder::new().spawn_scoped(scope, part(worker)).map_err(|_refused| part(worker)());
+            let parts: Vec<_> = (0..workers).map(start).collect();
             let mut stacks = Vec::new();
-            for thread in threads {
-                stacks.extend(thread.join().map_err(|_panic| ReplayError::Worker)??);
+            for part in parts {
+                stacks.extend(match part {
+                    Ok(thread) => thread.join().map_err(|_panic| ReplayError::Worker)??,
+                    Err(done) => done?,
+                });
             }
             Ok(stacks)
         })

@@ -98,15 +98,20 @@ impl Renumber {
 
     /// All fields are named, so that a new one that holds a place cannot be forgotten here.
     fn sample(&self, sample: Sample) -> Sample {
-        let Sample { record, first_seen, last_seen, count, probe_type, attach_point, registers, words, calls, unreadable } = sample;
+        let Sample { record, first_seen, last_seen, count, probe_type, attach_point, registers, words, calls, unreadable, not_copied } =
+            sample;
         let mut words: Vec<(Place, Word)> = words.into_iter().map(|(at, word)| (self.place(at), self.word(word))).collect();
         words.sort();
         let mut calls: Vec<CallFact> = calls.into_iter().map(|fact| self.call(fact)).collect();
         calls.sort();
-        let mut unreadable: Vec<Place> = unreadable.into_iter().map(|at| self.place(at)).collect();
-        unreadable.sort();
+        let places = |places: Vec<Place>| {
+            let mut places: Vec<Place> = places.into_iter().map(|at| self.place(at)).collect();
+            places.sort();
+            places
+        };
+        let (unreadable, not_copied) = (places(unreadable), places(not_copied));
         let registers = Registers(registers.0.into_iter().map(|(number, word)| (number, self.word(word))).collect());
-        Sample { record, first_seen, last_seen, count, probe_type, attach_point, registers, words, calls, unreadable }
+        Sample { record, first_seen, last_seen, count, probe_type, attach_point, registers, words, calls, unreadable, not_copied }
     }
 }
 

@@ -224,5 +224,7 @@ fn source_name(source: SymbolSource) -> &'static str {
         SymbolSource::Dwarf => "dwarf",
         SymbolSource::Symtab => "symtab",
         SymbolSource::Dynsym => "dynsym",
+        SymbolSource::Pdb => "pdb",
+        SymbolSource::Export => "export",
     }
 }

@@ -31,6 +31,7 @@ pub struct ReadSet<'a> {
     words: BTreeMap<Place, Word>,
     calls: BTreeMap<Place, CallFact>,
     unreadable: BTreeSet<Place>,
+    not_copied: BTreeSet<Place>,
 }
 
 impl<'a> ReadSet<'a> {
@@ -42,11 +43,16 @@ impl<'a> ReadSet<'a> {
             words: sample.words.iter().copied().collect(),
             calls: sample.calls.iter().map(|fact| (fact.at, *fact)).collect(),
             unreadable: sample.unreadable.iter().copied().collect(),
+            not_copied: sample.not_copied.iter().copied().collect(),
         }
     }
 
     fn missing(&self, at: Place) -> ReadFault {
-        if self.unreadable.contains(&at) { ReadFault::Unmapped } else { ReadFault::OutsideReadSet(at) }
+        match (self.unreadable.contains(&at), self.not_copied.contains(&at)) {
+            (true, _) => ReadFault::Unmapped,
+            (false, true) => ReadFault::OutsideStackCopy,
+            (false, false) => ReadFault::OutsideReadSet(at),
+        }
     }
 }
 

@@ -85,6 +85,7 @@ fn micro_witness(input: &WitnessInput<'_>) -> MicroWitness {
         stacks: input.derived.stacks.clone(),
         coverage: CoverageCounts::of(frames),
         loss: header.loss,
+        probes: header.probes.clone(),
         capture_ref: CaptureRef { sha256: input.capture_sha256 },
         freshness: input.freshness.clone().map(|checkpoint| Freshness { checkpoint }),
         privacy_profile: header.privacy_profile.clone(),

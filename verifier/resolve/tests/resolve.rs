@@ -129,6 +129,7 @@ fn capture() -> Capture {
         words: vec![("1:100".parse().unwrap(), at("0:1120")), ("1:108".parse().unwrap(), at("0:1210"))],
         calls: Vec::new(),
         unreadable: Vec::new(),
+        not_copied: Vec::new(),
     };
     let saved = vec![(Registers::IP, RegisterRule::Offset(-8))];
     let rows = vec![row(0x1000, saved.clone()), row(0x1100, saved), row(0x1200, vec![(Registers::IP, RegisterRule::Undefined)])];
@@ -154,6 +155,7 @@ fn header(regions: Vec<Region>, rows: Vec<CapturedRow>) -> CaptureHeader {
             source_path: None,
             sha256: None,
             selection_reason: "ptrace needs no BTF".to_owned(),
+            used: None,
         },
         sampling: Sampling { frequency: 1, duration_ms: 1, rounds: 1 },
         libc: LibcRecord { variant: "unknown".to_owned(), version: "unknown".to_owned() },
@@ -161,6 +163,7 @@ fn header(regions: Vec<Region>, rows: Vec<CapturedRow>) -> CaptureHeader {
         regions,
         rows,
         loss: Loss { kernel_hits: 1, delivered: 1, ..Loss::default() },
+        probes: Vec::new(),
         privacy_profile: PrivacyProfile { id: "read-set-only/v0".to_owned(), sha256: String::new() },
         raw: false,
     }
@@ -245,6 +248,21 @@ fn a_word_outside_the_read_set_ends_the_walk_and_says_so() {
     assert_eq!(derived.stacks[0].frames.len(), 2);
     assert_eq!(derived.stacks[0].terminated_by, TerminatedBy::NoRule);
     assert_eq!(derived.stacks[0].failed_rules[0].reason, sealtrace_unwind::WhyNot::OutsideReadSet);
+}
+
+#[test]
+fn a_word_outside_the_stack_copy_ends_the_walk_and_no_lesser_rule_is_tried() {
+    let mut capture = capture();
+    let (place, _) = capture.samples[0].words.remove(1);
+    capture.samples[0].not_copied.push(place);
+    let capture = Capture::parse(&capture.encode().unwrap()).unwrap();
+    let mut blobs = Memory::default();
+    let module = module(&mut blobs);
+    let derived = derived(&capture, vec![module], &blobs, &Placement::canonical(&capture.region_sizes()).unwrap());
+    let stack = &derived.stacks[0];
+    assert_eq!((stack.frames.len(), stack.terminated_by), (2, TerminatedBy::StackCopyLimit));
+    let reasons: Vec<_> = stack.failed_rules.iter().map(|failed| failed.reason).collect();
+    assert_eq!(reasons, [sealtrace_unwind::WhyNot::OutsideStackCopy]);
 }
 
 #[test]

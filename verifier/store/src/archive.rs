@@ -1,18 +1,16 @@
 //! An `oci-archive` file: opened once, never extracted, read by offset.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, FileTypeExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::{ArchiveError, ArchiveReader, BlobError, Blobs, EntryName, LayoutGraph, MAX_MANIFEST_BYTES, ReadAt};
 
 use crate::error::StoreError;
 use crate::layout::checked;
+use crate::platform::{Offsets, open_through_links, special_kind};
 
 /// Why a path cannot be opened as an archive.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +43,7 @@ pub enum OpenArchiveError {
 /// A regular file opened for reading at offsets. A FIFO or device is refused without waiting for it.
 #[derive(Debug)]
 pub struct ArchiveFile {
-    file: File,
+    file: Offsets,
     length: u64,
 }
 
@@ -58,11 +56,10 @@ impl ArchiveFile {
         let io = |source: io::Error| OpenArchiveError::Io { path: path.to_owned(), source };
         // Looked at before it is opened, since opening a device can already do something; and again after, since it may have changed.
         check_kind(path, &std::fs::metadata(path).map_err(io)?)?;
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(|error| io(error.into()))?);
+        let file = open_through_links(path).map_err(io)?;
         let metadata = file.metadata().map_err(io)?;
         check_kind(path, &metadata)?;
-        Ok(Self { length: metadata.len(), file })
+        Ok(Self { length: metadata.len(), file: Offsets::new(file) })
     }
 }
 
@@ -71,9 +68,7 @@ fn check_kind(path: &Path, metadata: &std::fs::Metadata) -> Result<(), OpenArchi
     let found = match () {
         () if kind.is_file() => return Ok(()),
         () if kind.is_dir() => return Err(OpenArchiveError::Folder { path: path.to_owned() }),
-        () if kind.is_fifo() => "FIFO",
-        () if kind.is_socket() => "socket",
-        () => "device",
+        () => special_kind(kind),
     };
     Err(OpenArchiveError::Special { path: path.to_owned(), found })
 }

@@ -4,9 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
 use crate::error::StoreError;
+use crate::platform::{Opened, open_here};
 
 /// Most files of a trust folder (ours).
 pub const MAX_TRUST_FILES: usize = 1_000;
@@ -19,13 +18,8 @@ pub type TrustFiles = Vec<(String, Vec<u8>)>;
 /// Opens a regular file; a symbolic link, FIFO, device or folder is refused without waiting for it.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), StoreError> {
     let io = |source: io::Error| StoreError::Io { path: path.to_owned(), source };
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let kind = || StoreError::Kind { path: path.to_owned(), expected: "regular file" };
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(fd) => File::from(fd),
-        Err(rustix::io::Errno::LOOP | rustix::io::Errno::NXIO) => return Err(kind()),
-        Err(error) => return Err(io(error.into())),
-    };
+    let Opened::File(file) = open_here(path).map_err(io)? else { return Err(kind()) };
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
         return Err(kind());

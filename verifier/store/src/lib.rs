@@ -8,6 +8,7 @@ mod archive;
 mod error;
 mod files;
 mod layout;
+mod platform;
 mod receipt;
 mod store;
 
@@ -15,5 +16,6 @@ pub use archive::{ArchiveBlobs, ArchiveFile, OpenArchiveError};
 pub use error::StoreError;
 pub use files::{MAX_TRUST_FILE_BYTES, MAX_TRUST_FILES, TrustFiles, read_bounded, read_trust_folder};
 pub use layout::LayoutBlobs;
+pub use platform::user_is_root;
 pub use receipt::{LogPosition, MAX_RECEIPT_BYTES, Receipt, ReceiptCheck};
 pub use store::{Store, StoredBundle};

@@ -20,10 +20,14 @@ pub use lookup::{RecordBytes, Rows, SymbolTable, TableRow};
 pub enum SymbolSource {
     /// `.debug_info`: the function's extent and linkage name.
     Dwarf,
-    /// `.symtab`
+    /// `.symtab`, the symbol table of a Mach-O file, COFF symbols of a PE file.
     Symtab,
     /// `.dynsym`
     Dynsym,
+    /// A PDB: procedures with their extents, and public symbols.
+    Pdb,
+    /// The export table of a PE file.
+    Export,
 }
 
 /// Binding of an ELF symbol, in the order of the alias rule.

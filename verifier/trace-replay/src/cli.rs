@@ -58,6 +58,11 @@ impl Cli {
         self.seed.map_or(SeedPlan::Derived(self.seeds), SeedPlan::Explicit)
     }
 
+    /// How many seeds that makes.
+    pub(crate) fn seed_count(&self) -> usize {
+        self.seed.map_or_else(|| usize::try_from(self.seeds).unwrap_or(usize::MAX), |_| 1)
+    }
+
     /// The level asked for.
     pub(crate) fn slo(&self) -> Slo {
         if self.strict { Slo::Strict } else { Slo::Standard }

@@ -1,13 +1,5 @@
-//! `trace-replay`: derives the frames of a trace witness again, under perturbing seeds.
-mod cli;
-mod render;
-mod run;
-mod world;
-
-use clap::Parser as _;
+//! The binary `trace-replay`; its command line and modules are in the library beside it.
 
 fn main() -> std::process::ExitCode {
-    let cli = cli::Cli::parse();
-    let json = cli.output.json;
-    sealtrace_console::finish("trace-replay", json, run::run(&cli))
+    trace_replay::run()
 }

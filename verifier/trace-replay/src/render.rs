@@ -1,6 +1,6 @@
 //! The result in five lines for people, on stderr: stdout is the events.
 
-use sealtrace_console::{escape, note};
+use sealtrace_console::{Stream, Tone, escape, note, paint};
 use sealtrace_replay::{ReplayReport, ReplayVerdict, SignatureState};
 
 use crate::cli::Cli;
@@ -46,7 +46,7 @@ fn signature(world: &World) -> String {
             }
             _ => "verified".to_owned(),
         },
-        SignatureState::Rejected => "REJECTED, replayed all the same (--unverified)".to_owned(),
+        SignatureState::Rejected => format!("{}, replayed all the same (--unverified)", paint(Stream::Stderr, Tone::Bad, "REJECTED")),
         SignatureState::Unsigned => "none: nobody vouches for this statement".to_owned(),
         SignatureState::Unchecked => "not checked: no trust folder (--unverified)".to_owned(),
     }
@@ -77,12 +77,16 @@ fn excerpt(text: &str) -> String {
 
 fn verdict(cli: &Cli, report: &ReplayReport) -> String {
     let level = if cli.strict { "1.0" } else { "0.95" };
+    let painted = |tone, word| paint(Stream::Stderr, tone, word);
+    let below = || painted(Tone::Bad, "below");
     match report.verdict(cli.slo()) {
-        ReplayVerdict::Pass => format!("pass: every seed reaches {level}"),
+        ReplayVerdict::Pass => format!("{}: every seed reaches {level}", painted(Tone::Good, "pass")),
         ReplayVerdict::Below if report.minimum().reaches(cli.slo()) => {
-            "below: the witness does not follow from its capture and bundles".to_owned()
+            format!("{}: the witness does not follow from its capture and bundles", below())
         }
-        ReplayVerdict::Below => format!("below: {level} is demanded of every seed"),
-        ReplayVerdict::Vacuous => format!("VACUOUS, not a pass: {}", report.vacuous.first().map_or("", String::as_str)),
+        ReplayVerdict::Below => format!("{}: {level} is demanded of every seed", below()),
+        ReplayVerdict::Vacuous => {
+            format!("{}, not a pass: {}", painted(Tone::Unsure, "VACUOUS"), report.vacuous.first().map_or("", String::as_str))
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use sealtrace_card::{BundleLine, CardInput, Seal, card};
 use sealtrace_case::{Signature, capture_beside};
-use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, ResultFile, print_json, write_all};
+use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, Progress, ResultFile, print_json, write_all};
 use sealtrace_replay::{ReplayInput, ReplayReport, junit, replay_timed};
 use sealtrace_resolve::SourceBundle;
 
@@ -73,7 +73,16 @@ fn replay(cli: &Cli, world: &World) -> Result<ReplayReport, Failure> {
         seeds: cli.plan(),
     };
     let start = Instant::now();
-    let mut clock = || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let progress = Progress::start("replay", cli.seed_count());
+    // The clock is asked before and after each seed.
+    let mut running = false;
+    let mut clock = || {
+        if running {
+            progress.advance();
+        }
+        running = !running;
+        u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    };
     replay_timed(&input, &mut clock).map_err(|error| {
         Failure::from_error(error.exit(), "replay", &error)
             .hint("check trace, capture and symbol bundles one by one: trace-verify TRACE --json")

@@ -29,7 +29,7 @@ pub(crate) struct World {
 /// Opens everything. The cheapest refusals come first.
 pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
     let bytes = read_trace(cli)?;
-    let path = cli.store.path(rustix::process::geteuid().is_root())?;
+    let path = cli.store.path(sealtrace_store::user_is_root())?;
     let store = Store::open(&path);
     let trust = trust_folder(cli.trust.as_deref().unwrap_or(&path.join("trust")));
     // A folder that is there and wrong is never passed over.

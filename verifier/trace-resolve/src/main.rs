@@ -1,12 +1,5 @@
-//! `trace-resolve`: names the frames of a capture and writes the trace witness.
-mod cli;
-mod outputs;
-mod run;
-
-use clap::Parser as _;
+//! The binary `trace-resolve`; its command line and modules are in the library beside it.
 
 fn main() -> std::process::ExitCode {
-    let cli = cli::Cli::parse();
-    let json = cli.output.json;
-    sealtrace_console::finish("trace-resolve", json, run::run(&cli))
+    trace_resolve::run()
 }

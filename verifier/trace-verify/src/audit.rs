@@ -3,7 +3,7 @@
 use sealtrace_bundle::exit_of_blob_error;
 use sealtrace_card::{BundleLine, CardInput, Seal, card};
 use sealtrace_case::Signature;
-use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, note, print, print_json, write_atomic};
+use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, Progress, note, print, print_json, write_atomic};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::{BlobError, Descriptor, LayoutGraph, media};
 use sealtrace_replay::{ReplayInput, ReplayReport, ReplayVerdict, Score, SeedPlan, SignatureState, Slo, replay};
@@ -33,9 +33,12 @@ pub(crate) fn run(args: &AuditArgs) -> Outcome {
     refuse_own_archive(args)?;
     let world = World::open_archive(&args.archive, &args.trust)?;
     let traces = trace_layers(&world.graph)?;
-    let audited = traces.iter().map(|layer| audit(layer, &world, args)).collect::<Result<Vec<_>, _>>()?;
+    let progress = Progress::start("audit", traces.len().saturating_add(world.archived.len()));
+    let audited = traces.iter().map(|layer| audit(layer, &world, args).inspect(|_| progress.advance()));
+    let audited = audited.collect::<Result<Vec<_>, _>>()?;
     let slo = if args.strict { Slo::Strict } else { Slo::Standard };
-    let verdict = conclude(&world, &audited, slo);
+    let verdict = conclude(&world, &audited, slo, &progress);
+    drop(progress);
     write_card(args, &audited, slo)?;
     if args.output.json {
         print_json(&document(&verdict, &audited, slo)?);
@@ -120,8 +123,11 @@ fn audit(layer: &Descriptor, world: &World, args: &AuditArgs) -> Result<Audited,
 }
 
 /// The check `archive-blobs`: every blob of the archive, also one that nothing here reads, has the content of its name.
-fn check_blobs(world: &World, checks: &mut Checks) {
-    let bad = world.archived.iter().find_map(|(digest, size)| world.blobs.blob(digest, *size).err());
+fn check_blobs(world: &World, checks: &mut Checks, progress: &Progress) {
+    let bad = world.archived.iter().find_map(|(digest, size)| {
+        progress.advance();
+        world.blobs.blob(digest, *size).err()
+    });
     match bad {
         None => checks.pass("archive-blobs", &format!("all {} blobs", world.archived.len())),
         Some(error) => checks.fail("archive-blobs", &error.to_string()),
@@ -130,9 +136,9 @@ fn check_blobs(world: &World, checks: &mut Checks) {
 
 /// One verdict over all traces: their checks, and for each `replay` (the level reached) and `frames-derive` (nothing recorded derives
 /// otherwise: an objective tolerates a difference, a verdict does not).
-fn conclude(world: &World, audited: &[Audited], slo: Slo) -> Verdict {
+fn conclude(world: &World, audited: &[Audited], slo: Slo, progress: &Progress) -> Verdict {
     let mut checks = Checks::new();
-    check_blobs(world, &mut checks);
+    check_blobs(world, &mut checks, progress);
     let mut assurance = Assurance::CosignedOutside;
     for one in audited {
         let prefix = format!("{}/", one.name);

@@ -2,7 +2,7 @@
 
 use sealtrace_bundle::OpenedBundle;
 use sealtrace_case::check_reference;
-use sealtrace_console::{ExitCode, Failure, Outcome, print, print_json};
+use sealtrace_console::{ExitCode, Failure, Outcome, Progress, print, print_json};
 use sealtrace_store::StoreError;
 use sealtrace_verdict::{Checks, Verdict};
 
@@ -42,11 +42,16 @@ fn with_layers(opened: &OpenedBundle, world: &World) -> Verdict {
     checks.absorb("", &opened.verdict);
     let Some(bundle) = &opened.verified else { return opened.verdict.clone() };
     let layers = &bundle.manifest().layers;
-    let bad = layers.iter().find_map(|layer| match world.blobs.blob(&layer.digest, layer.size) {
-        Ok(bytes) if u64::try_from(bytes.len()) == Ok(layer.size) => None,
-        Ok(bytes) => Some(format!("blob {} has {} bytes, the manifest says {}", layer.digest, bytes.len(), layer.size)),
-        Err(error) => Some(error.to_string()),
+    let progress = Progress::start("verify", layers.len());
+    let bad = layers.iter().find_map(|layer| {
+        progress.advance();
+        match world.blobs.blob(&layer.digest, layer.size) {
+            Ok(bytes) if u64::try_from(bytes.len()) == Ok(layer.size) => None,
+            Ok(bytes) => Some(format!("blob {} has {} bytes, the manifest says {}", layer.digest, bytes.len(), layer.size)),
+            Err(error) => Some(error.to_string()),
+        }
     });
+    drop(progress);
     match bad {
         None => checks.pass("layers", &format!("all {} layers", layers.len())),
         Some(reason) => checks.fail("layers", &reason),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sealtrace_bundle::{LogPosition, VerifiedBundle};
 use sealtrace_case::Signature;
-use sealtrace_console::{escape, note, print};
+use sealtrace_console::{Stream, Tone, escape, note, paint, print};
 use sealtrace_digest::BlobDigest;
 use sealtrace_verdict::{Assurance, Conclusion, Outcome, Verdict};
 
@@ -56,13 +56,14 @@ pub(crate) fn trace(path: &Path, judged: &Judged, verdict: &Verdict) {
     conclusion(verdict);
 }
 
-fn word(conclusion: Conclusion) -> &'static str {
-    match conclusion {
-        Conclusion::Verified => "VERIFIED",
-        Conclusion::Rejected => "REJECTED",
-        Conclusion::Malformed => "MALFORMED",
-        Conclusion::Undecided => "UNDECIDED",
-    }
+fn word(conclusion: Conclusion) -> String {
+    let (tone, word) = match conclusion {
+        Conclusion::Verified => (Tone::Good, "VERIFIED"),
+        Conclusion::Rejected => (Tone::Bad, "REJECTED"),
+        Conclusion::Malformed => (Tone::Unsure, "MALFORMED"),
+        Conclusion::Undecided => (Tone::Unsure, "UNDECIDED"),
+    };
+    paint(Stream::Stdout, tone, word)
 }
 
 fn logged(log: &LogPosition, assurance: Assurance) -> String {

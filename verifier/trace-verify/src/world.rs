@@ -26,7 +26,7 @@ pub(crate) struct World {
 
 /// Opens the store.
 pub(crate) fn open_store(args: &StoreArgs) -> Result<Store, Failure> {
-    let path = args.path(rustix::process::geteuid().is_root())?;
+    let path = args.path(sealtrace_store::user_is_root())?;
     Store::open(&path).map_err(|error| {
         Failure::from_error(ExitCode::NoVerdict, "store", &error)
             .hint("import a bundle first: symbol-bundle import ARCHIVE --store DIR, or name the store with --store DIR")

@@ -60,9 +60,14 @@ impl ProbeType {
         Self::Unknown,
     ];
 
+    /// Its name in records.
+    pub fn name(self) -> String {
+        format!("{self:?}")
+    }
+
     /// The value of a name; unheard-of names are [`ProbeType::Unknown`].
     pub fn from_name(name: &str) -> Self {
-        Self::ALL.into_iter().find(|value| format!("{value:?}") == name).unwrap_or(Self::Unknown)
+        Self::ALL.into_iter().find(|value| value.name() == name).unwrap_or(Self::Unknown)
     }
 }
 
@@ -108,6 +113,51 @@ pub struct BtfRecord {
     pub sha256: Option<String>,
     /// The reason in one sentence.
     pub selection_reason: String,
+    /// What is known where a BTF was used; absent with `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<BtfUse>,
+}
+
+/// The BTF that was used, and what it was used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BtfUse {
+    /// Its length.
+    pub bytes: u64,
+    /// Build-id of the running kernel, lower-case hex; `None` where the kernel tells none.
+    pub kernel_build_id: Option<String>,
+    /// The key that matched: `build-id`, `tuple`, `unbound`; `None` for the kernel's own.
+    pub key: Option<String>,
+    /// SHA-256 of the BTF minimised for the probe object, bare hex: equal for two BTFs that mean the same to it.
+    pub reduced_sha256: String,
+    /// The CO-RE relocations of the probe object.
+    pub relocations: RelocationCounts,
+    /// What the canary compared, and found equal.
+    pub canary: String,
+    /// Every step of the selection, in order, with its outcome.
+    pub steps: Vec<SelectionStep>,
+}
+
+/// CO-RE relocations against one BTF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RelocationCounts {
+    /// All.
+    pub total: u64,
+    /// Found in the kernel's types.
+    pub resolved: u64,
+    /// Not found, and the object asks first.
+    pub guarded_missing: u64,
+}
+
+/// One step of choosing a BTF.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SelectionStep {
+    /// `kernel`, `external` or `bundle`.
+    pub step: String,
+    /// What came of it, in one sentence.
+    pub outcome: String,
 }
 
 /// A part of a region with one protection.
@@ -205,7 +255,7 @@ pub struct CallFact {
 }
 
 /// Exact counters: `kernelHits = delivered + ringLost + rateLimited + filtered`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Loss {
     /// Samples that were due (for ptrace: threads that were to be stopped).
@@ -218,6 +268,18 @@ pub struct Loss {
     pub rate_limited: u64,
     /// Dropped by a filter.
     pub filtered: u64,
+}
+
+/// One probe of a capture and its own counters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProbeRecord {
+    /// As in [`Sample::probe_type`].
+    pub probe_type: String,
+    /// As in [`Sample::attach_point`].
+    pub attach_point: String,
+    /// Its counters; over all probes they add up to the capture's.
+    pub loss: Loss,
 }
 
 /// How samples were taken.
@@ -284,6 +346,9 @@ pub struct CaptureHeader {
     pub rows: Vec<CapturedRow>,
     /// Counters.
     pub loss: Loss,
+    /// Probes with counters of their own, in order; absent where there is one kind of sample only (ptrace, core).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeRecord>,
     /// Privacy.
     pub privacy_profile: PrivacyProfile,
     /// `--raw` was given: the capture keeps more than the read set.
@@ -314,4 +379,7 @@ pub struct Sample {
     pub calls: Vec<CallFact>,
     /// Places that a rule asked for and that could not be read, ascending: replay must fail there too.
     pub unreadable: Vec<Place>,
+    /// Places that a rule asked for and that lie outside the stack copy, ascending: replay must end there too. Absent when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_copied: Vec<Place>,
 }

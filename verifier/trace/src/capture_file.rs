@@ -2,9 +2,10 @@
 
 use sealtrace_digest::CaptureSha256;
 use sealtrace_json::JsonError;
-use sealtrace_unwind::{Placement, PlacementError};
+use sealtrace_unwind::{Place, Placement, PlacementError};
 
 use crate::capture::{CaptureHeader, Region, Sample};
+use crate::capture_check;
 
 /// The largest capture accepted: 1 GiB (ours).
 pub const MAX_CAPTURE_BYTES: usize = 1 << 30;
@@ -77,7 +78,17 @@ pub enum CaptureError {
     Order {
         /// Line number from 1.
         line: usize,
-        /// `words`, `calls`, `unreadable`, or `rows`.
+        /// `words`, `calls`, `unreadable`, `notCopied`, or `rows`.
+        what: &'static str,
+    },
+    /// A place that was not copied has another answer as well.
+    #[error("capture line {line}: {place} stands in notCopied and in {what}")]
+    TwoAnswers {
+        /// Line number from 1.
+        line: usize,
+        /// The place.
+        place: Place,
+        /// `words` or `unreadable`.
         what: &'static str,
     },
     /// A record cannot be written.
@@ -152,8 +163,9 @@ impl Capture {
         if seen.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
             return Err(header("two samples have the same firstSeen"));
         }
+        capture_check::made_with(head)?;
         self.check_order()?;
-        self.check_counters()
+        capture_check::counters(head, &self.samples)
     }
 
     /// Samples are still in the order of the file's lines.
@@ -164,20 +176,8 @@ impl Capture {
             in_order(line, "words", ascending(&sample.words, |&(at, _)| at))?;
             in_order(line, "calls", ascending(&sample.calls, |fact| fact.at))?;
             in_order(line, "unreadable", ascending(&sample.unreadable, |&at| at))?;
-        }
-        Ok(())
-    }
-
-    fn check_counters(&self) -> Result<(), CaptureError> {
-        let loss = &self.header.loss;
-        let parts = [loss.delivered, loss.ring_lost, loss.rate_limited, loss.filtered];
-        let sum = parts.iter().try_fold(0_u64, |sum, &part| sum.checked_add(part));
-        if sum != Some(loss.kernel_hits) {
-            return Err(CaptureError::Counters { what: format!("kernelHits {} is not the sum of its parts", loss.kernel_hits) });
-        }
-        let counted = self.samples.iter().try_fold(0_u64, |sum, sample| sum.checked_add(sample.count));
-        if counted != Some(loss.delivered) {
-            return Err(CaptureError::Counters { what: format!("delivered is {}, the samples count {counted:?}", loss.delivered) });
+            in_order(line, "notCopied", ascending(&sample.not_copied, |&at| at))?;
+            capture_check::one_answer(line, sample)?;
         }
         Ok(())
     }

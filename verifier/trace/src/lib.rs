@@ -4,14 +4,15 @@
 #![forbid(unsafe_code)]
 
 mod capture;
+mod capture_check;
 mod capture_file;
 mod events;
 mod ids;
 mod witness;
 
 pub use capture::{
-    BtfRecord, CallFact, CaptureHeader, CapturedRow, HostContext, LibcRecord, Loss, MapRange, ModuleRecord, PrivacyProfile, ProbeObject,
-    ProbeType, Region, RegionKind, Sample, Sampling,
+    BtfRecord, BtfUse, CallFact, CaptureHeader, CapturedRow, HostContext, LibcRecord, Loss, MapRange, ModuleRecord, PrivacyProfile,
+    ProbeObject, ProbeRecord, ProbeType, Region, RegionKind, RelocationCounts, Sample, Sampling, SelectionStep,
 };
 pub use capture_file::{Capture, CaptureError, MAX_CAPTURE_BYTES, MAX_LINE_BYTES, MAX_MAPS, MAX_REGIONS};
 pub use events::{CaptureEvent, CaptureEventFrame};

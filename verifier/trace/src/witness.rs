@@ -5,7 +5,7 @@ use sealtrace_object_id::{ModuleId, ObjectIds};
 use sealtrace_unwind::{Failed, ModuleRelAddr, Rule, TerminatedBy, UnwindSource};
 use serde::{Deserialize, Serialize};
 
-use crate::capture::{BtfRecord, HostContext, Loss, PrivacyProfile, ProbeObject, ProbeType};
+use crate::capture::{BtfRecord, HostContext, Loss, PrivacyProfile, ProbeObject, ProbeRecord, ProbeType};
 use crate::ids::TraceId;
 
 /// The predicate's type.
@@ -43,6 +43,9 @@ pub struct MicroWitness {
     pub coverage: CoverageCounts,
     /// Counters of the capture.
     pub loss: Loss,
+    /// Probes with counters of their own; absent where there is one kind of sample only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeRecord>,
     /// The capture.
     pub capture_ref: CaptureRef,
     /// The freshest authenticated point of a log known when resolving.

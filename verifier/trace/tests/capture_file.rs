@@ -90,7 +90,9 @@ fn records_out_of_order_or_twice_are_refused_with_their_line() {
     let calls = |places: [&str; 2]| format!(r#""calls":[{},{}]"#, fact(places[0], "null"), fact(places[1], "\"none\""));
     let unreadable = |places: [&str; 2]| format!(r#""unreadable":["{}","{}"]"#, places[0], places[1]);
     let ascending = ["0:9", "0:10"];
-    let lists: [(&str, &str, Spell<'_>); 3] = [
+    let not_copied = |places: [&str; 2]| format!(r#""notCopied":["1{}","1{}"],"probeType""#, places[0], places[1]);
+    let lists: [(&str, &str, Spell<'_>); 4] = [
+        (r#""probeType""#, "notCopied", &not_copied),
         (r#""words":[["0:10","null"]]"#, "words", &words),
         (r#""calls":[]"#, "calls", &calls),
         (r#""unreadable":[]"#, "unreadable", &unreadable),
@@ -142,4 +144,100 @@ fn more_regions_or_maps_than_a_process_has_are_refused() {
     assert!(matches!(parsed(&many(MAX_REGIONS + 1)), Err(CaptureError::TooMany { what: "regions", .. })));
     assert!(parsed(&[region(MAX_MAPS / 2), region(MAX_MAPS / 2)]).is_ok());
     assert!(matches!(parsed(&[region(MAX_MAPS / 2), region(MAX_MAPS / 2 + 1)]), Err(CaptureError::TooMany { what: "maps", .. })));
+}
+
+#[test]
+fn a_place_that_was_not_copied_has_no_other_answer() {
+    let second = sample(2, 1);
+    let with = |unreadable: &str, not_copied: &str| {
+        let text = second.replace(r#""unreadable":[]"#, &format!(r#""unreadable":["{unreadable}"]"#));
+        let text = text.replace(r#""probeType""#, &format!(r#""notCopied":["{not_copied}"],"probeType""#));
+        let bytes = capture(HEADER, &[sample(1, 2), text]);
+        Capture::parse(&bytes).map(|parsed| assert_eq!(parsed.encode().unwrap(), bytes))
+    };
+    assert!(with("0:18", "0:20").is_ok());
+    // The sample's one word is at 0:10.
+    let refused = with("0:18", "0:10");
+    assert!(matches!(refused, Err(CaptureError::TwoAnswers { line: 3, what: "words", .. })), "{refused:?}");
+    let refused = with("0:18", "0:18");
+    assert!(matches!(refused, Err(CaptureError::TwoAnswers { line: 3, what: "unreadable", .. })), "{refused:?}");
+}
+
+fn probe(attach_point: &str, [hits, delivered, lost, limited, filtered]: [u64; 5]) -> String {
+    format!(
+        r#"{{"attachPoint":"{attach_point}","loss":{{"delivered":{delivered},"filtered":{filtered},"kernelHits":{hits},"rateLimited":{limited},"ringLost":{lost}}},"probeType":"PtraceStop"}}"#
+    )
+}
+
+/// The header's counters are 4 hits, 3 delivered, 1 lost; the samples, of 2 and 1, are those of `a` and `b`.
+fn with_probes(probes: &[String]) -> Result<Capture, CaptureError> {
+    let header = HEADER.replace("\"raw\":false", &format!("\"probes\":[{}],\"raw\":false", probes.join(",")));
+    let samples = [sample(1, 2).replace("thread-stop", "a"), sample(2, 1).replace("thread-stop", "b")];
+    Capture::parse(&capture(&header, &samples))
+}
+
+#[test]
+fn the_counters_of_probes_add_up_by_themselves_together_and_with_their_samples() {
+    let (a, b, idle) = (probe("a", [3, 2, 1, 0, 0]), probe("b", [1, 1, 0, 0, 0]), probe("idle", [0; 5]));
+    let good = with_probes(&[a.clone(), b.clone(), idle.clone()]).unwrap();
+    assert_eq!(good.header.probes.len(), 3);
+    assert_eq!(Capture::parse(&good.encode().unwrap()).unwrap(), good);
+    let limit = (1_u64 << 53) - 1;
+    let cases = [
+        ("listed twice", vec![a.clone(), b.clone(), idle.clone(), idle.clone()]),
+        ("which is no probe", vec![probe("a", [4, 3, 1, 0, 0]), idle.clone()]),
+        ("is not the sum of its parts", vec![probe("a", [4, 2, 1, 0, 0]), probe("b", [0, 1, 0, 0, 0])]),
+        ("its samples count", vec![probe("a", [3, 1, 2, 0, 0]), probe("b", [1, 2, 0, 0, 0])]),
+        ("do not add up to the capture", vec![probe("a", [4, 2, 1, 0, 1]), b.clone()]),
+        ("do not add up to the capture", vec![probe("a", [3, 2, 0, 1, 0]), b.clone()]),
+        ("do not add up to the capture", vec![a.clone(), b.clone(), probe("idle", [limit, 0, limit, 0, 0])]),
+    ];
+    for (reason, probes) in cases {
+        let refused = with_probes(&probes);
+        assert!(matches!(&refused, Err(CaptureError::Counters { what }) if what.contains(reason)), "{reason}: {refused:?}");
+    }
+    let other_type = with_probes(&[a, b.replace("PtraceStop", "Uprobe")]);
+    assert!(matches!(&other_type, Err(CaptureError::Counters { what }) if what.contains("which is no probe")), "{other_type:?}");
+}
+
+/// Header fields of a capture that used a BTF.
+fn btf_source(kind: &str, sha256: &str, used: &str) -> String {
+    format!(r#""btfSource":{{"selectionReason":"the kernel's own","sha256":{sha256},"sourceKind":"{kind}","sourcePath":null{used}}}"#)
+}
+
+#[test]
+fn the_record_of_the_btf_agrees_with_itself() {
+    let none = r#""btfSource":{"selectionReason":"none needed","sha256":null,"sourceKind":"none","sourcePath":null}"#;
+    let with = |from: &str, to: &str| {
+        assert!(HEADER.contains(from), "{from}");
+        Capture::parse(&capture(&HEADER.replace(from, to), &[sample(1, 2), sample(2, 1)])).map(drop)
+    };
+    let hex = format!("\"{}\"", "0123456789abcdef".repeat(4));
+    let used = |reduced: &str, total: u64| {
+        format!(
+            r#","used":{{"bytes":9,"canary":"pid","kernelBuildId":null,"key":null,"reducedSha256":{reduced},"relocations":{{"guardedMissing":1,"resolved":2,"total":{total}}},"steps":[{{"outcome":"used","step":"kernel"}}]}}"#
+        )
+    };
+    for kind in ["kernel", "split", "external", "bundle"] {
+        with(none, &btf_source(kind, &hex, &used(&hex, 3))).unwrap();
+    }
+    let upper = hex.to_uppercase();
+    let refused = [
+        ("used without a BTF", with(none, &btf_source("none", "null", &used(&hex, 3)))),
+        ("a digest without a BTF", with(none, &btf_source("none", &hex, ""))),
+        ("a path without a BTF", with("\"sourcePath\":null", "\"sourcePath\":\"/x\"")),
+        ("a BTF without its use", with(none, &btf_source("kernel", &hex, ""))),
+        ("a BTF without a digest", with(none, &btf_source("kernel", "null", &used(&hex, 3)))),
+        ("another kind", with(none, &btf_source("guess", &hex, &used(&hex, 3)))),
+        ("upper case", with(none, &btf_source("kernel", &upper, &used(&hex, 3)))),
+        ("too short", with(none, &btf_source("kernel", "\"00\"", &used(&hex, 3)))),
+        ("reduced in upper case", with(none, &btf_source("kernel", &hex, &used(&upper, 3)))),
+        ("reduced too short", with(none, &btf_source("kernel", &hex, &used("\"\"", 3)))),
+        ("relocations unaccounted for", with(none, &btf_source("kernel", &hex, &used(&hex, 4)))),
+        ("no digest of the probe object", with("\"probeObject\":null", r#""probeObject":{"name":"p.o","sha256":"00"}"#)),
+    ];
+    for (what, refused) in refused {
+        assert!(matches!(refused, Err(CaptureError::Header { .. })), "{what}: {refused:?}");
+    }
+    with("\"probeObject\":null", &format!(r#""probeObject":{{"name":"p.o","sha256":{hex}}}"#)).unwrap();
 }

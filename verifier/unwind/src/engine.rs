@@ -58,6 +58,8 @@ pub enum CallSite {
 pub enum ReadFault {
     /// The memory is not mapped or not readable.
     Unmapped,
+    /// The memory may well be there, but the backend copied only a part of the stack, and this lies outside it.
+    OutsideStackCopy,
     /// Replay only: the capture did not read this place.
     OutsideReadSet(Place),
 }
@@ -73,7 +75,7 @@ pub struct SourcedRow {
     pub mismatch: bool,
 }
 
-/// The world as the engine sees it. Two real implementations: a live process (`capture/`) and a read set (`sealtrace-resolve`).
+/// The world as the engine sees it. Two kinds: a thread being captured (`capture/`) and a read set (`sealtrace-resolve`).
 pub trait Target {
     /// The word at a place.
     ///
@@ -111,6 +113,8 @@ pub enum WhyNot {
     BadRegister,
     /// A word that the rule needs cannot be read.
     BadMemory,
+    /// A word that the rule needs lies outside the stack copy: the walk ends there, since a lesser rule could only guess.
+    OutsideStackCopy,
     /// Replay: the rule needs a word that the capture did not read.
     OutsideReadSet,
     /// An expression failed or ran past its limit.
@@ -162,7 +166,7 @@ pub enum TerminatedBy {
     NoRule,
     /// [`Limits::frames`] was reached.
     FrameLimit,
-    /// A stack copy ended here (eBPF backend).
+    /// The next rule needs a word outside the stack copy (eBPF backend, core dumps without the page).
     StackCopyLimit,
 }
 

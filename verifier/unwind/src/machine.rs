@@ -13,6 +13,8 @@ use crate::space::{Avma, Place, Placement, Registers, Word};
 pub(crate) enum Held {
     /// Nothing.
     Unknown,
+    /// Nothing, because a word that tells it lies outside the stack copy: a rule that needs it ends the walk.
+    NotCopied,
     /// The captured value of the initial register with this number.
     Initial(u16, Word),
     /// A value.
@@ -46,6 +48,7 @@ impl Machine<'_> {
     pub(crate) fn value(&mut self, register: u16) -> Result<Word, WhyNot> {
         match self.held(register) {
             Held::Unknown => Err(WhyNot::BadRegister),
+            Held::NotCopied => Err(WhyNot::OutsideStackCopy),
             Held::Value(word) => Ok(word),
             Held::Initial(number, word) => {
                 self.initial_read.insert(number);
@@ -113,6 +116,7 @@ pub(crate) fn pointer(word: Word) -> Result<Place, WhyNot> {
 pub(crate) fn why(fault: ReadFault) -> WhyNot {
     match fault {
         ReadFault::Unmapped => WhyNot::BadMemory,
+        ReadFault::OutsideStackCopy => WhyNot::OutsideStackCopy,
         ReadFault::OutsideReadSet(_) => WhyNot::OutsideReadSet,
     }
 }

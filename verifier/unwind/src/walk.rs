@@ -122,12 +122,20 @@ impl<'a> Walker<'a> {
             Err(failed) => self.failed.push(failed),
         }
         for (rule, find) in Self::FALLBACKS {
+            if self.is_past_the_copy() {
+                break;
+            }
             match find(self) {
                 Ok(caller) => return Step::Caller(Box::new(caller)),
                 Err(reason) => self.failed.push(Failed { rule, reason }),
             }
         }
-        Step::End(TerminatedBy::NoRule)
+        Step::End(if self.is_past_the_copy() { TerminatedBy::StackCopyLimit } else { TerminatedBy::NoRule })
+    }
+
+    /// Whether the last rule failed for want of a word that was not copied: it might have been right, so no lesser rule may answer for it.
+    fn is_past_the_copy(&self) -> bool {
+        self.failed.last().is_some_and(|failed| failed.reason == WhyNot::OutsideStackCopy)
     }
 
     /// The row for the lookup address. Where there is none, the failure is booked under `.eh_frame`.
@@ -157,6 +165,7 @@ impl<'a> Walker<'a> {
                 word
             }
             Held::Unknown => return Err(WhyNot::BadRegister),
+            Held::NotCopied => return Err(WhyNot::OutsideStackCopy),
         };
         let pc = match pc {
             Word::Null => return Ok(Step::End(TerminatedBy::RaNull)),
@@ -166,7 +175,11 @@ impl<'a> Walker<'a> {
         registers.insert(Registers::SP, Held::Value(Word::At(cfa)));
         for (number, register_rule) in row.registers.iter().filter(|(number, _)| *number < Registers::IP) {
             // A register that cannot be restored spoils only the rules that need it.
-            registers.insert(*number, self.saved_by(register_rule, *number, cfa).unwrap_or(Held::Unknown));
+            let held = self.saved_by(register_rule, *number, cfa).unwrap_or_else(|reason| match reason {
+                WhyNot::OutsideStackCopy => Held::NotCopied,
+                _ => Held::Unknown,
+            });
+            registers.insert(*number, held);
         }
         registers.insert(Registers::IP, Held::Value(Word::At(pc)));
         let after_signal = row.signal;
@@ -298,7 +311,7 @@ impl<'a> Walker<'a> {
             match (self.return_address(word), found) {
                 (Ok(_), Some(_)) => return Err(WhyNot::Ambiguous),
                 (Ok(pc), None) => found = Some((at, pc)),
-                (Err(WhyNot::OutsideReadSet), _) => return Err(WhyNot::OutsideReadSet),
+                (Err(reason @ (WhyNot::OutsideReadSet | WhyNot::OutsideStackCopy)), _) => return Err(reason),
                 (Err(_), _) => {}
             }
             next = self.machine.shift(at, WORD);

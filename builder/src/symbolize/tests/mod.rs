@@ -84,7 +84,7 @@ impl Module {
     fn code(&self) -> Vec<u64> {
         use object::{Object as _, ObjectSection as _};
         let file = object::File::parse(&*self.bytes).unwrap();
-        let sections = file.sections().filter(super::image::is_executable);
+        let sections = file.sections().filter(super::sections::is_executable);
         sections.flat_map(|section| section.address()..section.address() + section.size()).collect()
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test helpers")]
 
 mod archive;
+mod diff;
 mod fixture;
 mod hostile;
 mod identity;
@@ -10,6 +11,7 @@ mod kill;
 mod mutation;
 mod read_only;
 mod reproduce;
+mod terminal;
 mod wrong;
 mod wrong_builder;
 mod wrong_store;

@@ -8,6 +8,7 @@ mod explain;
 mod foreign_unwinders;
 mod interop;
 mod names;
+mod portability;
 mod replay;
 mod secrets;
 mod stacks;

@@ -23,6 +23,7 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         ("frame-record", frame_record()),
         ("symbol-index", symbol_index()),
         ("inspect", inspect()),
+        ("bundle-diff", bundle_diff()),
         ("verdict", verdict()),
         ("replay-result", result),
         ("replay-summary", summary),
@@ -62,16 +63,23 @@ fn row() -> Value {
            "cfa": {"registerOffset": [7, 16]}, "registers": registers})
 }
 
+fn btf_use() -> Value {
+    json!({"bytes": 9, "kernelBuildId": "ab".repeat(20), "key": "build-id", "reducedSha256": hex(),
+           "relocations": {"total": 3, "resolved": 2, "guardedMissing": 1}, "canary": "one sample of ourselves",
+           "steps": [{"step": "kernel", "outcome": "found"}]})
+}
+
 fn capture_header() -> Value {
     let module =
         json!({"path": "/app", "fileSha256": hex(), "arch": "x86_64", "ids": ids(), "unidentifiedReason": "none", "imageBase": 4096});
     let expression = json!({"start": "0x40", "end": "0x50", "section": "debug_frame", "fdeOffset": 0, "signal": true,
                             "cfa": {"expression": "7708"}, "registers": []});
     through::<CaptureHeader>(json!({
-        "record": "header", "captureVersion": 0, "platform": "linux", "backend": "ptrace", "capturedAt": "2026-01-01T00:00:00Z",
+        "record": "header", "captureVersion": 0, "platform": "linux", "backend": "ebpf", "capturedAt": "2026-01-01T00:00:00Z",
         "host": {"kernelRelease": "6.1.0", "arch": "x86_64", "osRelease": "debian 12", "bootIdHash": hex()},
         "probeObject": {"name": "probe.bpf.o", "sha256": hex()},
-        "btfSource": {"sourceKind": "kernel", "sourcePath": "/sys/kernel/btf/vmlinux", "sha256": hex(), "selectionReason": "the kernel's own"},
+        "btfSource": {"sourceKind": "kernel", "sourcePath": "/sys/kernel/btf/vmlinux", "sha256": hex(), "selectionReason": "the kernel's own",
+                      "used": btf_use()},
         "sampling": {"frequency": 99, "durationMs": 10, "rounds": 1},
         "libc": {"variant": "glibc", "version": "2.36"},
         "mainModule": 0,
@@ -81,6 +89,10 @@ fn capture_header() -> Value {
         ],
         "rows": [{"region": 0, "row": row()}, {"region": 0, "row": expression}],
         "loss": {"kernelHits": 2, "delivered": 2, "ringLost": 0, "rateLimited": 0, "filtered": 0},
+        "probes": [
+            {"probeType": "PerfSample", "attachPoint": "cpu-clock",
+             "loss": {"kernelHits": 2, "delivered": 2, "ringLost": 0, "rateLimited": 0, "filtered": 0}}
+        ],
         "privacyProfile": {"id": "read-set-only/v0", "sha256": hex()},
         "raw": false,
     }))
@@ -88,9 +100,10 @@ fn capture_header() -> Value {
 
 fn capture_sample() -> Value {
     through::<Sample>(json!({
-        "record": "sample", "firstSeen": 1, "lastSeen": 9, "count": 2, "probeType": "PtraceStop", "attachPoint": "thread-stop",
+        "record": "sample", "firstSeen": 1, "lastSeen": 9, "count": 2, "probeType": "PerfSample", "attachPoint": "cpu-clock",
         "registers": {"16": "0:10", "7": "null", "6": "invalid"}, "words": [["0:10", "0:ff"], ["0:18", "null"]],
         "calls": [{"at": "0:10", "call": "call-relative", "sigreturn": false}], "unreadable": ["1:8"],
+        "notCopied": ["1:10"],
     }))
 }
 
@@ -126,7 +139,8 @@ fn micro_witness() -> Value {
         "observations": [{"probeType": "Unknown", "probeTypeRaw": "Quantum", "attachPoint": "thread-stop", "hits": 2, "firstSeen": 1,
                           "lastSeen": 9, "stackRef": 0}],
         "stacks": [{"frames": [frame_record()], "terminatedBy": "ra-undefined", "failedRules": [{"rule": "fp", "reason": "bad-register"}]}],
-        "coverage": {"framesTotal": 1, "framesResolved": 1, "framesHeuristic": 0}, "loss": header["loss"], "captureRef": {"sha256": hex()},
+        "coverage": {"framesTotal": 1, "framesResolved": 1, "framesHeuristic": 0}, "loss": header["loss"], "probes": header["probes"],
+        "captureRef": {"sha256": hex()},
         "freshness": {"checkpoint": "example.org/log\n0\n"}, "privacyProfile": header["privacyProfile"],
     }))
 }
@@ -167,6 +181,29 @@ fn inspect() -> Value {
                "coverage": module.coverage, "unidentifiedReason": module.unidentified_reason})
     };
     json!({"manifestDigest": blob(), "name": "demo", "version": "1.0", "modules": modules().iter().map(shown).collect::<Vec<_>>()})
+}
+
+/// `symbol-bundle diff --json` has no type in `verifier/` either.
+fn bundle_diff() -> Value {
+    let counts = json!({"added": 1, "removed": 1, "changed": 1, "unchanged": 3});
+    let coverage = json!({"functions": 1, "lines": 2, "unwind": 3});
+    let side =
+        |version: &str| json!({"manifestDigest": blob(), "name": "demo", "version": version, "modules": 5, "btf": 5, "coverage": coverage});
+    let module = |path: &str, id: Value| json!({"path": path, "os": "linux", "arch": "x86_64", "id": id});
+    let btf = |kernel: &str| json!({"kernel": kernel, "layer": blob(), "size": 7});
+    json!({
+        "identical": false, "sameContents": false, "before": side("1.0"), "after": side("1.1"),
+        "modules": {
+            "counts": counts, "added": [module("bin/new", json!("ab".repeat(20)))], "removed": [module("bin/old", Value::Null)],
+            "changed": [{"path": "bin/app", "os": "windows", "arch": "x86_64", "changes": [
+                {"field": "symbolTable", "before": Value::Null, "after": blob()}, {"field": "functions", "before": 0, "after": 1}
+            ]}],
+        },
+        "btf": {
+            "counts": counts, "added": [btf("debian/12/x86_64/6.12")], "removed": [btf("debian/12/x86_64/6.1")],
+            "changed": [{"kernel": "debian/12/x86_64/6.6", "changes": [{"field": "size", "before": 1, "after": 2}]}],
+        },
+    })
 }
 
 fn verdict() -> Value {

@@ -185,6 +185,7 @@ fn sample(position: u64, pcs: &[Place]) -> Sample {
         words,
         calls,
         unreadable: Vec::new(),
+        not_copied: Vec::new(),
     }
 }
 

@@ -84,6 +84,8 @@ pub(super) fn function_kind(source: SymbolSource, unsized_symbol: bool) -> u32 {
         SymbolSource::Dwarf => 0,
         SymbolSource::Symtab => 1,
         SymbolSource::Dynsym => 2,
+        SymbolSource::Pdb => 3,
+        SymbolSource::Export => 4,
     };
     source | if unsized_symbol { FLAG } else { 0 }
 }
@@ -93,6 +95,8 @@ pub(super) fn parse_function_kind(kind: u32) -> Result<(SymbolSource, bool), Tab
         0 => SymbolSource::Dwarf,
         1 => SymbolSource::Symtab,
         2 => SymbolSource::Dynsym,
+        3 => SymbolSource::Pdb,
+        4 => SymbolSource::Export,
         _ => return Err(TableError::Malformed { what: "unknown kind of function" }),
     };
     Ok((source, kind & FLAG != 0))

@@ -3,6 +3,7 @@
 
 mod materials;
 mod steps;
+mod taken;
 
 use sealtrace_case::OpenTrace;
 use sealtrace_console::{ExitCode, Failure, Outcome, escape, print, print_json};

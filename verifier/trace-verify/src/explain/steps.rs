@@ -8,8 +8,8 @@ use sealtrace_trace::ModuleRecord;
 use sealtrace_unwind::{CfiSection, Place, Rule, SourcedRow, Word};
 use serde::Serialize;
 
-use super::Explained;
 use super::materials::{Logged, Materials};
+use super::{Explained, taken};
 use crate::judge::Judged;
 
 /// One step.
@@ -26,17 +26,17 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    fn new(id: &'static str, says: impl Into<String>) -> Self {
+    pub(super) fn new(id: &'static str, says: impl Into<String>) -> Self {
         Self { id, says: says.into(), values: BTreeMap::new(), commands: Vec::new() }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "texts, numbers and format_args are all given as they come")]
-    fn value(mut self, key: &str, value: impl ToString) -> Self {
+    pub(super) fn value(mut self, key: &str, value: impl ToString) -> Self {
         self.values.insert(key.to_owned(), value.to_string());
         self
     }
 
-    fn command(mut self, command: impl Into<String>) -> Self {
+    pub(super) fn command(mut self, command: impl Into<String>) -> Self {
         self.commands.push(command.into());
         self
     }
@@ -50,6 +50,8 @@ pub(crate) fn steps(explained: &Explained<'_>, materials: &Materials, judged: &J
         steps.extend(address_step(explained, derivation));
         steps.push(rule_step(explained, derivation));
         steps.push(capture_step(explained));
+        steps.extend(taken::taken_step(&explained.capture.header));
+        steps.extend(explained.derived.stacks.get(explained.stack.0).and_then(|stack| taken::end_step(stack, explained.stack.1)));
         steps.extend(symbol_steps(explained, derivation));
     }
     if let Some(logged) = &materials.bundle {
@@ -261,7 +263,7 @@ fn release_file(path: &str) -> String {
 }
 
 /// A path as one word of a shell command.
-fn quoted(path: &str) -> String {
+pub(super) fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@%=:,".contains(c);
     if !path.is_empty() && path.chars().all(plain) { path.to_owned() } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }

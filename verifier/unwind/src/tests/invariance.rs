@@ -90,6 +90,12 @@ fn random_world(random: &mut Random) -> World {
     world
 }
 
+/// A world, and the same one with only a part of its stack copied.
+fn whole_and_copied(random: &mut Random, cuts: &mut Random) -> [World; 2] {
+    let world = random_world(random);
+    [world.clone(), world.copied(cuts.below(SIZES[1]))]
+}
+
 /// Regions in another order, at other slides, a page or more apart.
 fn random_placement(random: &mut Random) -> Placement {
     let mut order: Vec<usize> = (0..SIZES.len()).collect();
@@ -112,8 +118,8 @@ fn a_walk_is_the_same_under_every_placement() {
     let mut longest = 0;
     let mut seen: BTreeMap<Rule, usize> = BTreeMap::new();
     let mut ends: BTreeSet<TerminatedBy> = BTreeSet::new();
-    for round in 0..1500 {
-        let mut world = random_world(&mut random);
+    let (mut cuts, mut slides) = (Random(5), Random(6));
+    for (round, mut world) in (0..1500).flat_map(|round| whole_and_copied(&mut random, &mut cuts).map(|world| (round, world))) {
         let expected = world.walk();
         for frame in &expected.frames {
             *seen.entry(frame.rule).or_default() += 1;
@@ -121,7 +127,7 @@ fn a_walk_is_the_same_under_every_placement() {
         ends.insert(expected.terminated_by);
         longest = longest.max(expected.frames.len());
         for _ in 0..5 {
-            let placement = random_placement(&mut random);
+            let placement = random_placement(&mut slides);
             let registers = world.registers.clone();
             let found = walk(&registers, &placement, &mut world, Limits::default());
             assert!(found == expected, "round {round}: {placement:?}");
@@ -132,7 +138,7 @@ fn a_walk_is_the_same_under_every_placement() {
         assert!(seen.get(&rule).is_some_and(|count| *count > 0), "{rule:?} in {seen:?}");
     }
     assert!(seen[&Rule::CfiEhFrame] > 3000 && longest >= 10, "{seen:?}, longest {longest}");
-    for end in [TerminatedBy::RaNull, TerminatedBy::RaUndefined, TerminatedBy::NoRule] {
+    for end in [TerminatedBy::RaNull, TerminatedBy::RaUndefined, TerminatedBy::NoRule, TerminatedBy::StackCopyLimit] {
         assert!(ends.contains(&end), "{end:?}");
     }
 }
@@ -141,8 +147,8 @@ fn a_walk_is_the_same_under_every_placement() {
 fn a_walk_on_its_own_reads_is_the_same_walk() {
     let mut random = Random(2);
     let mut dropped = 0;
-    for round in 0..400 {
-        let mut world = random_world(&mut random);
+    let mut cuts = Random(7);
+    for (round, mut world) in (0..400).flat_map(|round| whole_and_copied(&mut random, &mut cuts).map(|world| (round, world))) {
         let expected = world.walk();
         let read: BTreeMap<_, _> =
             expected.frames.iter().flat_map(|frame| &frame.reads).chain(&expected.reads).map(|read| (read.at, read.word)).collect();

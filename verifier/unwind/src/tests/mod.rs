@@ -1,5 +1,6 @@
 //! Tests of the engine on an emulated stack, and of the unwind data on hand-made sections.
 
+mod copy;
 mod data;
 mod invariance;
 mod reasons;

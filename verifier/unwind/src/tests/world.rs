@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) calls: BTreeSet<Place>,
     pub(super) sigreturn: Option<Place>,
     pub(super) is_read_set: bool,
+    /// Where the copy of the stack ends; `None` where memory itself is read.
+    pub(super) copied: Option<u64>,
     pub(super) asked: Vec<Place>,
 }
 
@@ -73,6 +75,12 @@ impl World {
         self
     }
 
+    /// Only the stack below this offset was copied.
+    pub(super) fn copied(mut self, end: u64) -> Self {
+        self.copied = Some(end);
+        self
+    }
+
     pub(super) fn walk_with(&mut self, limits: Limits) -> Walk {
         let registers = self.registers.clone();
         walk(&registers, &Placement::canonical(&SIZES).unwrap(), self, limits)
@@ -90,6 +98,9 @@ impl World {
 impl Target for World {
     fn word(&mut self, at: Place) -> Result<Word, ReadFault> {
         self.asked.push(at);
+        if self.copied.is_some_and(|end| at.region.0 != STACK || at.offset + 8 > end) {
+            return Err(ReadFault::OutsideStackCopy);
+        }
         self.memory.get(&at).copied().ok_or_else(|| self.missing(at))
     }
 

@@ -1,0 +1,66 @@
+//! Objects compiled here, and the answers of bpftool (libbpf) to compare with.
+#![expect(clippy::unwrap_used, clippy::missing_panics_doc, unreachable_pub, dead_code, reason = "test helpers, shared by several tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// BTF of this host's kernel.
+pub const KERNEL: &str = "/sys/kernel/btf/vmlinux";
+
+/// The probe object of the project.
+pub fn probe() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../capture-ebpf/sealtrace.bpf.o")
+}
+
+/// Compiles C for BPF; `None` (a named skip) without the compiler.
+pub fn compile(folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
+    if !sealtrace_skip::has("clang-19") {
+        return None;
+    }
+    let (input, output) = (folder.join(format!("{name}.bpf.c")), folder.join(format!("{name}.bpf.o")));
+    std::fs::write(&input, source).unwrap();
+    let mut clang = Command::new("clang-19");
+    let done = clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-Wall", "-Wno-unused-value", "-c"]).arg(&input).arg("-o").arg(&output);
+    let done = done.output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    Some(output)
+}
+
+/// Runs bpftool; `None` (a named skip) without it.
+pub fn bpftool(arguments: &[&str]) -> Option<Output> {
+    if !sealtrace_skip::has("bpftool") {
+        return None;
+    }
+    Some(Command::new("bpftool").args(arguments).output().unwrap())
+}
+
+/// The BTF of this host's kernel; `None` (a named skip) without it.
+pub fn kernel() -> Option<Vec<u8>> {
+    let bytes = std::fs::read(KERNEL).ok();
+    if bytes.is_none() {
+        sealtrace_skip::skip("kernel-btf", "this kernel shows no BTF");
+    }
+    bytes
+}
+
+/// The C of every test: macros for the relocations that clang makes.
+pub const PRELUDE: &str = r#"
+typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32; typedef unsigned long long u64;
+typedef signed char s8; typedef short s16; typedef int s32; typedef long long s64;
+#define CORE __attribute__((preserve_access_index))
+#define SEC(name) __attribute__((section(name), used))
+#define byte_offset(f) __builtin_preserve_field_info(f, 0)
+#define byte_size(f) __builtin_preserve_field_info(f, 1)
+#define exists(f) __builtin_preserve_field_info(f, 2)
+#define is_signed(f) __builtin_preserve_field_info(f, 3)
+#define lshift(f) __builtin_preserve_field_info(f, 4)
+#define rshift(f) __builtin_preserve_field_info(f, 5)
+#define type_id_local(t) __builtin_btf_type_id(*(typeof(t) *)0, 0)
+#define type_id_kernel(t) __builtin_btf_type_id(*(typeof(t) *)0, 1)
+#define type_exists(t) __builtin_preserve_type_info(*(typeof(t) *)0, 0)
+#define type_size(t) __builtin_preserve_type_info(*(typeof(t) *)0, 1)
+#define type_matches(t) __builtin_preserve_type_info(*(typeof(t) *)0, 2)
+#define enum_value_exists(t, v) __builtin_preserve_enum_value(*(typeof(t) *)v, 0)
+#define enum_value(t, v) __builtin_preserve_enum_value(*(typeof(t) *)v, 1)
+char LICENSE[] SEC("license") = "GPL";
+"#;

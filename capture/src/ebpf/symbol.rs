@@ -1,0 +1,175 @@
+//! `PATH:SYMBOL` of a user probe: from a symbol of an ELF file to the offset in that file where the kernel puts the probe.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use object::elf::{self, FileHeader64};
+use object::read::elf::{FileHeader as _, ProgramHeader as _, Sym as _};
+use object::Endianness;
+
+use crate::run::Target;
+
+/// The largest file looked into (ours).
+const MAX_FILE_BYTES: u64 = 4 << 30;
+
+/// Why there is no place for a probe.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum SymbolError {
+    #[error("{argument:?} is not PATH:SYMBOL")]
+    Argument { argument: String },
+    #[error("{path} cannot be read")]
+    Read { path: String, source: std::io::Error },
+    #[error("{path} is not a 64-bit ELF file")]
+    NotElf { path: String },
+    #[error("{path} has no function {symbol}")]
+    NotFound { path: String, symbol: String },
+    #[error("{symbol} of {path} is chosen when it is first called (an indirect function), so it has no place of its own")]
+    Indirect { path: String, symbol: String },
+    #[error("{path} has several functions {symbol}, at {first:#x} and {second:#x}")]
+    Ambiguous { path: String, symbol: String, first: u64, second: u64 },
+}
+
+impl SymbolError {
+    /// What to do next.
+    pub(crate) fn next(&self) -> String {
+        match self {
+            Self::Argument { .. } => "write --uprobe /usr/lib/libexample.so:function".to_owned(),
+            Self::Read { .. } => "name a file by its path; `cat /proc/PID/maps` lists those of a process".to_owned(),
+            Self::NotElf { path } => format!("name the binary or the library that holds the function; `file {path}` tells what this is"),
+            Self::NotFound { path, .. } | Self::Ambiguous { path, .. } => {
+                format!("`nm {path}` and `nm -D {path}` list its symbols, by their linkage names")
+            }
+            Self::Indirect { .. } => "name one of its implementations".to_owned(),
+        }
+    }
+}
+
+/// A place for a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The file as this process sees it.
+    pub(crate) file: PathBuf,
+    /// Offset in the file.
+    pub(crate) offset: u64,
+    /// `PATH:SYMBOL`, the path as the target sees it.
+    pub(crate) attach_point: String,
+}
+
+/// Finds the place of a probe. The path is one of the target's root folder.
+pub(crate) fn find(argument: &OsStr, target: &Target) -> Result<Place, SymbolError> {
+    let wrong = || SymbolError::Argument { argument: sealtrace_console::escape(&argument.to_string_lossy()) };
+    let bytes = argument.as_bytes();
+    let colon = bytes.iter().rposition(|&byte| byte == b':').ok_or_else(wrong)?;
+    let (path, symbol) = (bytes.get(..colon).ok_or_else(wrong)?, bytes.get(colon + 1..).ok_or_else(wrong)?);
+    if path.is_empty() || symbol.is_empty() {
+        return Err(wrong());
+    }
+    let path = Path::new(OsStr::from_bytes(path));
+    let shown = sealtrace_console::escape(&path.display().to_string());
+    let read = |source| SymbolError::Read { path: shown.clone(), source };
+    let absolute = match target {
+        Target::Command(_) => std::fs::canonicalize(path).map_err(read)?,
+        Target::Process(_) => path.to_owned(),
+    };
+    let file = match target {
+        Target::Command(_) => absolute.clone(),
+        Target::Process(pid) => {
+            let below = absolute.strip_prefix("/").map_err(|_relative| read(std::io::Error::other("give an absolute path, as the process sees it")))?;
+            PathBuf::from(format!("/proc/{pid}/root")).join(below)
+        }
+    };
+    let metadata = std::fs::metadata(&file).map_err(read)?;
+    if !metadata.is_file() || metadata.len() > MAX_FILE_BYTES {
+        return Err(read(std::io::Error::other("not a regular file of at most 4 GiB")));
+    }
+    let bytes = std::fs::read(&file).map_err(read)?;
+    let offset = offset(&bytes, symbol, &shown)?;
+    let attach_point = format!("{}:{}", absolute.display(), String::from_utf8_lossy(symbol));
+    Ok(Place { file, offset, attach_point })
+}
+
+/// The offset of a function in its file: by `.symtab`, otherwise by `.dynsym`.
+fn offset(bytes: &[u8], symbol: &[u8], path: &str) -> Result<u64, SymbolError> {
+    let not_elf = || SymbolError::NotElf { path: path.to_owned() };
+    let name = || String::from_utf8_lossy(symbol).into_owned();
+    let header = FileHeader64::<Endianness>::parse(bytes).map_err(|_other| not_elf())?;
+    let endian = header.endian().map_err(|_other| not_elf())?;
+    let sections = header.sections(endian, bytes).map_err(|_damaged| not_elf())?;
+    let mut addresses = Vec::new();
+    for kind in [elf::SHT_SYMTAB, elf::SHT_DYNSYM] {
+        let Ok(table) = sections.symbols(endian, bytes, kind) else { continue };
+        for found in table.iter().filter(|found| table.symbol_name(endian, found).is_ok_and(|name| name == symbol)) {
+            if found.st_shndx(endian) == elf::SHN_UNDEF {
+                continue;
+            }
+            match found.st_type() {
+                elf::STT_GNU_IFUNC => return Err(SymbolError::Indirect { path: path.to_owned(), symbol: name() }),
+                elf::STT_FUNC | elf::STT_NOTYPE => addresses.push(found.st_value(endian)),
+                _ => {}
+            }
+        }
+    }
+    addresses.sort_unstable();
+    addresses.dedup();
+    let address = match *addresses {
+        [] => return Err(SymbolError::NotFound { path: path.to_owned(), symbol: name() }),
+        [address] => address,
+        [first, second, ..] => return Err(SymbolError::Ambiguous { path: path.to_owned(), symbol: name(), first, second }),
+    };
+    let segments = header.program_headers(endian, bytes).map_err(|_damaged| not_elf())?;
+    let within = |segment: &&elf::ProgramHeader64<Endianness>| {
+        let start = segment.p_vaddr(endian);
+        segment.p_type(endian) == elf::PT_LOAD && address >= start && address - start < segment.p_filesz(endian)
+    };
+    let segment = segments.iter().find(within).ok_or_else(|| SymbolError::NotFound { path: path.to_owned(), symbol: name() })?;
+    (address - segment.p_vaddr(endian)).checked_add(segment.p_offset(endian)).ok_or_else(not_elf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own() -> Vec<u8> {
+        std::fs::read("/proc/self/exe").unwrap()
+    }
+
+    #[unsafe(no_mangle)]
+    #[inline(never)]
+    extern "C" fn sealtrace_probe_me() -> u32 {
+        std::hint::black_box(7)
+    }
+
+    #[test]
+    fn a_function_of_this_program_is_found_where_its_code_lies_in_the_file() {
+        let bytes = own();
+        let offset = usize::try_from(offset(&bytes, b"sealtrace_probe_me", "x").unwrap()).unwrap();
+        let address = sealtrace_probe_me as *const u8 as u64;
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+        let line = maps.lines().find(|line| {
+            let (range, _) = line.split_once(' ').unwrap();
+            let (start, end) = range.split_once('-').unwrap();
+            (u64::from_str_radix(start, 16).unwrap()..u64::from_str_radix(end, 16).unwrap()).contains(&address)
+        });
+        let words: Vec<&str> = line.unwrap().split_whitespace().collect();
+        let start = u64::from_str_radix(words[0].split_once('-').unwrap().0, 16).unwrap();
+        let mapped = u64::from_str_radix(words[2], 16).unwrap();
+        assert_eq!(u64::try_from(offset).unwrap(), address - start + mapped);
+        assert_eq!(sealtrace_probe_me(), 7);
+    }
+
+    #[test]
+    fn what_has_no_place_is_told_apart() {
+        let bytes = own();
+        assert!(matches!(offset(&bytes, b"no_such_function", "x"), Err(SymbolError::NotFound { .. })));
+        assert!(matches!(offset(b"#!/bin/sh", b"main", "x"), Err(SymbolError::NotElf { .. })));
+        for cut in [0, 16, 64, bytes.len() / 2] {
+            assert!(offset(&bytes[..cut], b"sealtrace_probe_me", "x").is_err(), "{cut}");
+        }
+        let target = Target::Command(vec![]);
+        for bad in ["", "x", ":main", "/bin/ls:", "/no/such:main", "/:main"] {
+            assert!(find(OsStr::new(bad), &target).is_err(), "{bad}");
+        }
+    }
+}

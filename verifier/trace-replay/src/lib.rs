@@ -1,0 +1,22 @@
+//! `trace-replay`: derives the frames of a trace witness again, under perturbing seeds.
+//!
+//! A library only so that the manual is made from the same definition of the command line; its one user is `main.rs`.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod render;
+mod run;
+mod world;
+
+use clap::CommandFactory as _;
+
+/// The command line, for man pages and shell completions.
+pub fn command() -> clap::Command {
+    cli::Cli::command()
+}
+
+/// Runs the tool with the arguments of this process.
+pub fn run() -> std::process::ExitCode {
+    let cli: cli::Cli = sealtrace_console::parse();
+    sealtrace_console::finish("trace-replay", cli.output.json, run::run(&cli))
+}

@@ -78,7 +78,7 @@ kernels = [dict(zip(keys, line.rstrip("\n").split("\t"))) for line in open(sys.a
 for kernel in kernels:
     kernel["steps"] = kernel["steps"].split(",")
 word = lambda name: os.environ["PLAN_" + name]
-print(json.dumps({"calls": int(word("CALLS")), "leastSamples": 8 if "ptrace" in kernels[0]["steps"] else 50, "object": word("OBJECT"),
+print(json.dumps({"calls": int(word("CALLS")), "leastSamples": 3 if "ptrace" in kernels[0]["steps"] else 20, "object": word("OBJECT"),
                   "tools": word("TOOLS"), "store": word("STORE"), "skipped": word("SKIPPED"), "kernels": kernels}))
 END
 echo "static trace-capture $(sha256sum "$capture" | cut -d' ' -f1), $(($(wc -c <"$capture") / 1024)) KiB; probe object $(sha256sum capture-ebpf/sealtrace.bpf.o | cut -d' ' -f1)"

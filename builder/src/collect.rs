@@ -9,11 +9,12 @@ mod pairing;
 mod read;
 mod walk;
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 use sealtrace_digest::FileSha256;
-use sealtrace_object_id::{IdentityError, ObjectInfo, ObjectKind};
+use sealtrace_object_id::{Arch, IdentityError, ObjectIds, ObjectInfo, ObjectKind};
 use sealtrace_symbols::PairedBy;
 use serde::Serialize;
 
@@ -54,8 +55,27 @@ pub(crate) struct ObjectFile {
     pub(crate) crc32: u32,
     /// Length in bytes.
     pub(crate) size: u64,
-    /// Identity.
+    /// The object's bytes in it: all of them, or a slice of a fat Mach-O file.
+    pub(crate) range: Range<usize>,
+    /// Identity of the object.
     pub(crate) info: ObjectInfo,
+}
+
+impl ObjectFile {
+    /// What tells objects apart; the order of modules in the index.
+    fn key(&self) -> (&str, &Arch, &ObjectIds) {
+        (&self.path, &self.info.arch, &self.info.ids)
+    }
+
+    /// The object's bytes among those of its file.
+    pub(crate) fn object<'data>(&self, bytes: &'data [u8]) -> &'data [u8] {
+        bytes.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// Whether another is the same object of the same file.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.location == other.location && self.range == other.range
+    }
 }
 
 /// The file that names and lines of a module come from.
@@ -156,26 +176,42 @@ pub(crate) fn collect(options: &CollectOptions) -> Result<Collected, CollectErro
     let mut modules = Vec::new();
     let mut debug_files = Vec::new();
     for (path, identified) in identified {
-        let file = match identified? {
-            Ok(file) => file,
-            Err(error) => {
-                leave_out(&mut ignored, path, error, options.malformed)?;
-                continue;
-            }
-        };
-        match file.info.kind {
-            ObjectKind::Executable | ObjectKind::Library => modules.push(file),
-            ObjectKind::DebugOnly => debug_files.push(file),
-            ObjectKind::Relocatable => ignored.relocatable += 1,
-            ObjectKind::Core => ignored.cores += 1,
+        match identified? {
+            Ok(objects) => sort_out(objects, &mut modules, &mut debug_files, &mut ignored),
+            Err(error) => leave_out(&mut ignored, path, error, options.malformed)?,
         }
     }
+    leave_out_twins(&mut modules, &mut ignored);
     if modules.is_empty() {
         return Err(CollectError::Empty { root: options.root.clone() });
     }
     let paired = pairing::pair(modules, debug_files, &options.debug_dirs)?;
     ignored.unused_debug_files = paired.unused;
     Ok(Collected { modules: paired.modules, refused: paired.refused, ignored })
+}
+
+fn sort_out(objects: Vec<ObjectFile>, modules: &mut Vec<ObjectFile>, debug_files: &mut Vec<ObjectFile>, ignored: &mut Ignored) {
+    for object in objects {
+        match object.info.kind {
+            ObjectKind::Executable | ObjectKind::Library => modules.push(object),
+            ObjectKind::DebugOnly => debug_files.push(object),
+            ObjectKind::Relocatable => ignored.relocatable += 1,
+            ObjectKind::Core => ignored.cores += 1,
+        }
+    }
+}
+
+/// The index tells the slices of a fat file apart by architecture and ids; of several that share both the first is kept.
+fn leave_out_twins(modules: &mut Vec<ObjectFile>, ignored: &mut Ignored) {
+    modules.sort_by(|one, other| one.key().cmp(&other.key()).then_with(|| one.range.start.cmp(&other.range.start)));
+    modules.dedup_by(|later, first| {
+        let is_twin = later.key() == first.key();
+        if is_twin {
+            let reason = format!("a second slice for {} with the same identity, or none", later.info.arch);
+            ignored.unsupported.push(LeftOut { path: later.path.clone(), reason });
+        }
+        is_twin
+    });
 }
 
 fn leave_out(ignored: &mut Ignored, path: String, error: IdentityError, malformed: OnMalformed) -> Result<(), CollectError> {

@@ -98,11 +98,11 @@ fn encode(cli: &Cli, capture: &Capture) -> Result<Vec<u8>, Failure> {
     // What is written is what every reader accepts.
     let checked = bytes.and_then(|bytes| Capture::parse(&bytes).map(|_| bytes));
     checked.map_err(|error| {
-        let failure = Failure::from_error(ExitCode::NoVerdict, "the capture cannot be written", &error);
-        match cli.core {
-            Some(_) => failure.hint("name another core; this one is larger than what a capture may hold"),
-            None => failure.hint("shorten --duration or lower --frequency"),
-        }
+        let (exit, hint) = match cli.core {
+            Some(_) => (ExitCode::Malformed, "name another core; what this one describes is larger than a capture may be"),
+            None => (ExitCode::NoVerdict, "shorten --duration or lower --frequency"),
+        };
+        Failure::from_error(exit, "the capture cannot be written", &error).hint(hint)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sealtrace_digest::FileSha256;
-use sealtrace_object_id::{IdentityError, identify};
+use sealtrace_object_id::{IdentityError, Slice, identify_slices};
 
 use super::ObjectFile;
 use super::error::CollectError;
@@ -11,17 +11,17 @@ use super::error::CollectError;
 /// The largest object file accepted (ours): 4 GiB. A worker holds one binary and one debug file at a time.
 pub(super) const MAX_OBJECT_BYTES: u64 = 4 << 30;
 
-/// Reads and identifies a file; the inner error is about its content.
-pub(super) fn identify_file(path: &str, location: &Path) -> Result<Result<ObjectFile, IdentityError>, CollectError> {
+/// Reads a file and identifies every object in it; the inner error is about its content.
+pub(super) fn identify_file(path: &str, location: &Path) -> Result<Result<Vec<ObjectFile>, IdentityError>, CollectError> {
     let bytes = sealtrace_store::read_bounded(location, MAX_OBJECT_BYTES)?;
-    Ok(identify(&bytes).map(|info| ObjectFile {
-        path: path.to_owned(),
-        location: location.to_owned(),
-        sha256: FileSha256::of(&bytes),
-        crc32: crc32fast::hash(&bytes),
-        size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-        info,
-    }))
+    let slices = match identify_slices(&bytes) {
+        Ok(slices) => slices,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (sha256, crc32) = (FileSha256::of(&bytes), crc32fast::hash(&bytes));
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let object = |Slice { range, info }| ObjectFile { path: path.to_owned(), location: location.to_owned(), sha256, crc32, size, range, info };
+    Ok(Ok(slices.into_iter().map(object).collect()))
 }
 
 /// Reads a file again, which must have the bytes it had when it was identified.

@@ -31,6 +31,9 @@ pub(crate) use files::Sysroot;
 use memory::CoreMemory;
 use notes::Notes;
 
+/// The largest region: ours; 32 times what a process has with 48-bit addresses, and below the largest integer of a capture.
+const MAX_REGION: u64 = 1 << 52;
+
 /// Captures from the core dump at `path`; files of the dumped process are looked for below `sysroot`.
 pub(crate) fn run(path: &Path, sysroot: Option<&Path>) -> Result<Capture, Failure> {
     let folder = sysroot.map_or_else(|| PathBuf::from("/"), Path::to_owned);
@@ -77,6 +80,9 @@ fn capture(core: &CoreFile, sysroot: PathBuf) -> Result<Dump, CoreError> {
     let remarks = remarks(core, &collection.modules);
     let origin = Origin { host: unknown_host(), captured_at: rfc3339(core.modified) };
     let capture = collection.finish(origin, facts(threads));
+    if capture.header.regions.iter().any(|region| region.size > MAX_REGION) {
+        return error::malformed("it describes more memory in one piece than a process can have");
+    }
     Ok(Dump { capture, pid: notes.pid, threads, remarks })
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn prepare(args: &BtfArgs) -> Result<Prepared, Failure> {
 
 fn try_prepare(args: &BtfArgs) -> Result<Prepared, EbpfError> {
     let chosen = btf::choose(args)?;
-    let mut object = object::Object::load(&chosen.bytes)?;
+    let mut object = object::Object::load(chosen.bytes())?;
     let canary = canary::run(&mut object)?;
     Ok(Prepared { object, btf: chosen.record(&canary), own_exec_id: canary.exec_id })
 }

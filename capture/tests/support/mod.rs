@@ -138,6 +138,7 @@ pub(crate) struct ReadSet<'a> {
     words: BTreeMap<Place, Word>,
     calls: BTreeMap<Place, CallFact>,
     unreadable: BTreeSet<Place>,
+    not_copied: BTreeSet<Place>,
     pub(crate) missed: Vec<Place>,
 }
 
@@ -145,6 +146,9 @@ impl ReadSet<'_> {
     fn missing(&mut self, at: Place) -> ReadFault {
         if self.unreadable.contains(&at) {
             return ReadFault::Unmapped;
+        }
+        if self.not_copied.contains(&at) {
+            return ReadFault::OutsideStackCopy;
         }
         self.missed.push(at);
         ReadFault::OutsideReadSet(at)
@@ -193,6 +197,7 @@ pub(crate) fn rewalk(capture: &Capture, sample: &Sample) -> Walk {
         words: sample.words.iter().copied().collect(),
         calls: sample.calls.iter().map(|fact| (fact.at, *fact)).collect(),
         unreadable: sample.unreadable.iter().copied().collect(),
+        not_copied: sample.not_copied.iter().copied().collect(),
         missed: Vec::new(),
     };
     let walk = walk(&sample.registers, &placement, &mut target, Limits::default());

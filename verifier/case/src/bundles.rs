@@ -68,6 +68,29 @@ pub fn check_reference(asked: &str, bundle: &VerifiedBundle) -> Result<(), Failu
     Err(Failure::new(ExitCode::Rejected, message).hint("the store was changed: import the archive again, symbol-bundle import ARCHIVE"))
 }
 
+/// Opens a bundle of a store by name and verifies it: only one that passes every check is given.
+///
+/// # Errors
+/// A [`Failure`] with the verdict's exit code and the check that decided.
+pub fn open_bundle(name: &str, store: &Store, trust: &Trust) -> Result<VerifiedBundle, Failure> {
+    let from_store = |error: &StoreError| {
+        Failure::from_error(ExitCode::NoVerdict, "symbol bundle", error)
+            .hint("list what the store holds: trace-verify bundles; import what is missing: symbol-bundle import ARCHIVE")
+    };
+    let stored = store.find_bundle(name).map_err(|error| from_store(&error))?;
+    let graph = store_graph(store)?.ok_or_else(|| Failure::new(ExitCode::NoVerdict, "the store holds no bundle"))?;
+    let opened = Bundles { blobs: store.oci(), graph: &graph, trust }.open(&stored.digest)?;
+    let verified = opened.verified.ok_or_else(|| {
+        let check = opened.verdict.decisive();
+        let id = check.map_or("", |check| check.id.as_str());
+        let reason = check.and_then(|check| check.reason.as_deref()).unwrap_or("no reason given");
+        Failure::new(opened.verdict.exit(), format_args!("symbol bundle {}: check {id} did not pass: {reason}", stored.digest))
+            .hint(format_args!("see every check: trace-verify --bundle {} --json", stored.digest))
+    })?;
+    check_reference(name, &verified)?;
+    Ok(verified)
+}
+
 /// Reads and parses a trust folder.
 ///
 /// # Errors

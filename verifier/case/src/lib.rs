@@ -9,7 +9,7 @@ mod capture;
 mod trace;
 mod witness_checks;
 
-pub use bundles::{Bundles, check_reference, store_graph, trust_folder};
+pub use bundles::{Bundles, check_reference, open_bundle, store_graph, trust_folder};
 pub use capture::{capture_beside, find_capture, stem};
 pub use trace::{OpenTrace, Signature, open_trace};
 pub use witness_checks::check_witness;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sealtrace_bundle::VerifiedBundle;
-use sealtrace_case::{Bundles, check_reference, store_graph, trust_folder};
+use sealtrace_case::{open_bundle, trust_folder};
 use sealtrace_console::{ExitCode, Failure, Outcome, note, print, print_json};
 use sealtrace_digest::{CaptureSha256, FileSha256};
 use sealtrace_envelope::{MAX_STATEMENT_BYTES, PAYLOAD_TYPE_IN_TOTO, pae_digest};
@@ -12,7 +12,6 @@ use sealtrace_signer::SigningKey;
 use sealtrace_site_log::{SiteLog, sign_and_log};
 use sealtrace_store::{Store, read_bounded};
 use sealtrace_trace::{Capture, MAX_CAPTURE_BYTES, MicroWitness};
-use sealtrace_trust::Trust;
 use sealtrace_unwind::Placement;
 
 use crate::cli::Cli;
@@ -62,25 +61,6 @@ fn read_capture(path: &Path) -> Result<Vec<u8>, Failure> {
     read_bounded(path, u64::try_from(MAX_CAPTURE_BYTES).unwrap_or(u64::MAX)).map_err(|error| {
         Failure::from_error(ExitCode::NoVerdict, "capture", &error).hint("make one: trace-capture -o capture.jsonl -- CMD")
     })
-}
-
-fn open_bundle(name: &str, store: &Store, trust: &Trust) -> Result<VerifiedBundle, Failure> {
-    let from_store = |error: &sealtrace_store::StoreError| {
-        Failure::from_error(ExitCode::NoVerdict, "symbol bundle", error)
-            .hint("list what the store holds: trace-verify bundles; import what is missing: symbol-bundle import ARCHIVE")
-    };
-    let stored = store.find_bundle(name).map_err(|error| from_store(&error))?;
-    let graph = store_graph(store)?.ok_or_else(|| Failure::new(ExitCode::NoVerdict, "the store holds no bundle"))?;
-    let opened = Bundles { blobs: store.oci(), graph: &graph, trust }.open(&stored.digest)?;
-    let verified = opened.verified.ok_or_else(|| {
-        let check = opened.verdict.decisive();
-        let id = check.map_or("", |check| check.id.as_str());
-        let reason = check.and_then(|check| check.reason.as_deref()).unwrap_or("no reason given");
-        Failure::new(opened.verdict.exit(), format_args!("symbol bundle {}: check {id} did not pass: {reason}", stored.digest))
-            .hint(format_args!("see every check: trace-verify --bundle {} --json", stored.digest))
-    })?;
-    check_reference(name, &verified)?;
-    Ok(verified)
 }
 
 fn resolve(capture: &Capture, bytes: &[u8], bundles: &[VerifiedBundle], store: &Store) -> Result<Resolved, Failure> {

@@ -1,5 +1,5 @@
 //! Objects compiled here, and the answers of bpftool (libbpf) to compare with.
-#![expect(clippy::unwrap_used, clippy::missing_panics_doc, unreachable_pub, dead_code, reason = "test helpers, shared by several tests")]
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "test helpers, shared by several tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -20,7 +20,7 @@ pub fn compile(folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
     let (input, output) = (folder.join(format!("{name}.bpf.c")), folder.join(format!("{name}.bpf.o")));
     std::fs::write(&input, source).unwrap();
     let mut clang = Command::new("clang-19");
-    let done = clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-Wall", "-Wno-unused-value", "-c"]).arg(&input).arg("-o").arg(&output);
+    let done = clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-Wall", "-Wno-unused-value", "-fno-crash-diagnostics", "-c"]).arg(&input).arg("-o").arg(&output);
     let done = done.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     Some(output)
@@ -64,3 +64,43 @@ typedef signed char s8; typedef short s16; typedef int s32; typedef long long s6
 #define enum_value(t, v) __builtin_preserve_enum_value(*(typeof(t) *)v, 1)
 char LICENSE[] SEC("license") = "GPL";
 "#;
+
+/// What libbpf makes of each relocation, by program and position there.
+pub type Answers = std::collections::BTreeMap<(String, usize), Option<u64>>;
+
+/// Asks libbpf; `None` (a named skip) without its header, a C compiler or the right to load programs.
+pub fn libbpf(folder: &Path, object: &Path, target: &Path) -> Option<Answers> {
+    if !sealtrace_skip::has("cc") {
+        return None;
+    }
+    if !Path::new("/usr/include/bpf/libbpf.h").exists() {
+        sealtrace_skip::skip("libbpf", "libbpf-dev is not installed");
+        return None;
+    }
+    let (source, asker) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/libbpf.c"), folder.join("ask"));
+    let built = Command::new("cc").arg(source).arg("-o").arg(&asker).arg("-lbpf").output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let output = Command::new(&asker).arg(object).arg(target).output().unwrap();
+    let mut answers = Answers::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let key = (words.first().unwrap().to_string(), words.get(1).unwrap().parse().unwrap());
+        match words.get(2..) {
+            Some(["value", value]) => _ = answers.insert(key, Some(value.parse().unwrap())),
+            Some(["missing"]) => _ = answers.insert(key, None),
+            _ => {}
+        }
+    }
+    if answers.is_empty() {
+        sealtrace_skip::skip("bpf", "libbpf cannot load programs here");
+        return None;
+    }
+    Some(answers)
+}
+
+/// The section `.BTF` of an object.
+pub fn section_btf(object: &Path) -> Vec<u8> {
+    use object::{Object as _, ObjectSection as _};
+    let bytes = std::fs::read(object).unwrap();
+    object::File::parse(bytes.as_slice()).unwrap().section_by_name(".BTF").unwrap().data().unwrap().to_vec()
+}

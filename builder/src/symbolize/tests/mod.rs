@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "tests tell what they skip and how much they compared")]
 
 mod oracle;
+mod platforms;
 mod programs;
 mod system;
 mod units;

@@ -100,11 +100,20 @@ pub(super) fn addr2line(module: &Module, addresses: &[u64]) -> Vec<Vec<Told>> {
 
 /// Asks `llvm-symbolizer`; `None` where it is not installed, or too old for the file's compression.
 pub(super) fn llvm(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
-    if !is_there("llvm-symbolizer") {
-        skip("llvm-symbolizer", "not installed");
+    ask("llvm-symbolizer", object, addresses)
+}
+
+/// Asks LLVM 19, which reads the inlined calls of a PDB; `None` where it is not installed.
+pub(super) fn llvm_19(object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
+    ask("llvm-symbolizer-19", object, addresses)
+}
+
+fn ask(tool: &str, object: &Path, addresses: &[u64]) -> Option<Vec<Vec<Told>>> {
+    if !is_there(tool) {
+        skip(tool, "not installed");
         return None;
     }
-    let mut child = Command::new("llvm-symbolizer")
+    let mut child = Command::new(tool)
         .arg(format!("--obj={}", object.display()))
         .args(["--no-demangle", "--inlines", "--functions=linkage"])
         .stdin(Stdio::piped())
@@ -136,7 +145,8 @@ fn parse_answer(answer: &str) -> Vec<Told> {
         let (_column, line, file) = (parts.next(), parts.next().unwrap(), parts.next().unwrap());
         let line = line.parse().unwrap();
         // A bare file name with line 0 is no line: where there is none, LLVM tells the symbol table's STT_FILE.
-        let name = known(pair[0]).map(|name| name.split('@').next().unwrap_or_default().to_owned());
+        // What stands behind an `@` is the version of an ELF symbol, but a part of a name of Visual C++.
+        let name = known(pair[0]).map(|name| if name.starts_with('?') { name } else { name.split('@').next().unwrap_or_default().to_owned() });
         Told { name, file: known(file).filter(|file| line > 0 || file.contains('/')), line }
     };
     lines.chunks_exact(2).map(level).collect()

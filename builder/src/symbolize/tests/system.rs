@@ -30,7 +30,7 @@ fn sample(module: &Module, step: usize) -> Vec<u64> {
     let base = module.table.image_base();
     let ends = rows.flat_map(|row| [base + row.start.0, base + row.end.0.saturating_sub(1)]);
     let file = object::File::parse(&*module.bytes).unwrap();
-    let code: Vec<_> = file.sections().filter(super::super::image::is_executable).map(|s| s.address()..s.address() + s.size()).collect();
+    let code: Vec<_> = file.sections().filter(super::super::sections::is_executable).map(|s| s.address()..s.address() + s.size()).collect();
     ends.filter(|address| code.iter().any(|section| section.contains(address))).collect()
 }
 

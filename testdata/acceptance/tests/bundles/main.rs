@@ -7,6 +7,7 @@ mod diff;
 mod fixture;
 mod hostile;
 mod identity;
+mod json_output;
 mod kill;
 mod mutation;
 mod read_only;

@@ -31,7 +31,7 @@ fn guid(text: &str) -> String {
     text.chars().filter(char::is_ascii_hexdigit).collect::<String>().to_uppercase()
 }
 
-fn is_pe(bytes: &[u8]) -> bool {
+pub(crate) fn is_pe(bytes: &[u8]) -> bool {
     bytes.starts_with(b"MZ")
 }
 
@@ -113,7 +113,7 @@ fn uuids_and_architectures_of_every_mach_o_slice_equal_those_of_llvm_dwarfdump()
 }
 
 /// Code id and key, by goblin's headers and debug directory alone: it cannot open a debug file, whose imports have no bytes.
-fn goblin_pe(bytes: &[u8]) -> (Option<String>, Option<String>) {
+pub(crate) fn goblin_pe(bytes: &[u8]) -> (Option<String>, Option<String>) {
     let header = goblin::pe::header::Header::parse(bytes).unwrap();
     let optional = header.optional_header.unwrap();
     let code_id = format!("{:08X}{:x}", header.coff_header.time_date_stamp, optional.windows_fields.size_of_image);

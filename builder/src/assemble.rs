@@ -162,7 +162,7 @@ fn module(file: &ModuleFile, parts: ModuleParts) -> Module {
         table: parts.table,
         unwind: parts.unwind,
         debug: debug.as_ref().map(|debug| DebugSource {
-            path: if debug.file.location == binary.location { binary.path.clone() } else { debug.file.path.clone() },
+            path: if debug.file.is_same(binary) { binary.path.clone() } else { debug.file.path.clone() },
             file_sha256: debug.file.sha256,
             paired_by: debug.paired_by,
             blob: parts.debug_file,

@@ -284,6 +284,11 @@ pub struct Btf {
 }
 
 impl Btf {
+    /// Types and strings made elsewhere, unchecked until they are encoded and parsed: number 1 is the first.
+    pub fn of(order: ByteOrder, types: Vec<Type>, strings: Vec<u8>) -> Self {
+        Self { order, types: std::iter::once(Type::VOID).chain(types).collect(), strings }
+    }
+
     /// Byte order of the machine that the types are of.
     pub fn order(&self) -> ByteOrder {
         self.order

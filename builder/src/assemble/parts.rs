@@ -10,7 +10,7 @@ use sealtrace_unwind::UnwindData;
 
 use super::error::AssembleError;
 use super::{DebugCompression, DebugFiles, JsonRows, OnUnreadable, rows};
-use crate::collect::{LeftOut, ModuleFile, read_unchanged};
+use crate::collect::{LeftOut, ModuleFile, ObjectFile, read_unchanged};
 use crate::layout_dir::LayoutDir;
 use crate::progress::Progress;
 use crate::symbolize::{SymbolizeError, SymbolizeLimits, symbol_table, unwind_sections};
@@ -45,9 +45,9 @@ impl ModuleParts {
 
 /// Makes and stores the parts of all modules; the result is in the order of `files`.
 pub(super) fn make_all(layout: &LayoutDir, files: &[ModuleFile], options: PartOptions) -> Result<Vec<ModuleParts>, AssembleError> {
-    let mut groups: BTreeMap<(FileSha256, Option<FileSha256>), Vec<usize>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Content, Option<Content>), Vec<usize>> = BTreeMap::new();
     for (position, file) in files.iter().enumerate() {
-        let key = (file.binary.sha256, file.debug.as_ref().map(|debug| debug.file.sha256));
+        let key = (content(&file.binary), file.debug.as_ref().map(|debug| content(&debug.file)));
         groups.entry(key).or_default().push(position);
     }
     let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
@@ -75,12 +75,20 @@ pub(super) fn make_all(layout: &LayoutDir, files: &[ModuleFile], options: PartOp
     Ok(all)
 }
 
+/// A file's bytes, and which of them are the object's.
+type Content = (FileSha256, usize);
+
+fn content(file: &ObjectFile) -> Content {
+    (file.sha256, file.range.start)
+}
+
 fn make(layout: &LayoutDir, file: &ModuleFile, options: PartOptions) -> Result<ModuleParts, AssembleError> {
     let binary = read_unchanged(&file.binary)?;
-    let separate = file.debug.as_ref().filter(|debug| debug.file.location != file.binary.location);
-    let debug = separate.map(|debug| read_unchanged(&debug.file)).transpose()?;
+    let separate = file.debug.as_ref().filter(|debug| !debug.file.is_same(&file.binary)).map(|debug| &debug.file);
+    let debug = separate.map(read_unchanged).transpose()?;
+    let objects = (file.binary.object(&binary), separate.zip(debug.as_deref()).map(|(file, bytes)| file.object(bytes)));
     let mut parts = ModuleParts::default();
-    if let Err(source) = add_symbols(layout, &mut parts, (&binary, debug.as_deref()), options.json_rows)? {
+    if let Err(source) = add_symbols(layout, &mut parts, objects, options.json_rows)? {
         let no_code = matches!(source, SymbolizeError::NoLoadableSegment);
         if !no_code && options.unreadable == OnUnreadable::Fail {
             return Err(AssembleError::Symbolize { path: file.binary.path.clone(), source });

@@ -1,14 +1,19 @@
-//! Where the debug file of a module may be: in the tree, by name and id, and in the debug folders, by name.
+//! Where the debug file of a module may be: in the tree, by id and name, and in the debug folders, by name; PDBs and dSYMs by id there too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sealtrace_object_id::{IdentityError, ModuleId};
+use sealtrace_object_id::{IdentityError, ModuleId, Os};
 use sealtrace_symbols::PairedBy;
+
+use rayon::prelude::*;
 
 use super::ObjectFile;
 use super::error::CollectError;
 use super::read::identify_file;
+
+/// What stands before the path of a file in a debug folder.
+const DEBUG_DIR: &str = "debug-dir:";
 
 /// A file that may be a module's debug file.
 #[derive(Debug)]
@@ -24,7 +29,8 @@ pub(super) struct Candidate {
 /// The debug files of the tree by every way of finding them, and the debug folders.
 #[derive(Debug)]
 pub(super) struct Candidates<'a> {
-    by_path: BTreeMap<&'a str, &'a ObjectFile>,
+    /// Several where a file is fat.
+    by_path: BTreeMap<&'a str, Vec<&'a ObjectFile>>,
     /// `.build-id/xx/yyyy.debug`, wherever that folder is in the tree.
     by_build_id_path: BTreeMap<&'a str, Vec<&'a ObjectFile>>,
     by_id: BTreeMap<ModuleId, Vec<&'a ObjectFile>>,
@@ -32,15 +38,15 @@ pub(super) struct Candidates<'a> {
 }
 
 impl<'a> Candidates<'a> {
-    /// `files`: all that may serve, files with only debug information before others, each part by path.
+    /// `files`: all that may serve, files with only debug information before others, those of debug folders last, each part by path.
     pub(super) fn new(files: impl Iterator<Item = &'a ObjectFile>, debug_dirs: &'a [PathBuf]) -> Self {
         let mut all = Self { by_path: BTreeMap::new(), by_build_id_path: BTreeMap::new(), by_id: BTreeMap::new(), debug_dirs };
         for file in files {
-            all.by_path.insert(&file.path, file);
+            all.by_path.entry(&file.path).or_default().push(file);
             if let Some(place) = build_id_place(&file.path) {
                 all.by_build_id_path.entry(place).or_default().push(file);
             }
-            if let Some(id) = file.info.ids.primary() {
+            if let Some(id) = file.info.ids.debug_id() {
                 all.by_id.entry(id).or_default().push(file);
             }
         }
@@ -61,9 +67,9 @@ impl<'a> Candidates<'a> {
         Ok(found)
     }
 
-    /// Step 2: files of the tree that carry the same id.
+    /// Step 2: files of the tree that carry the same id, then PDBs and dSYMs of the debug folders.
     pub(super) fn with_same_id(&self, module: &ObjectFile) -> Vec<Candidate> {
-        let id = module.info.ids.primary();
+        let id = module.info.ids.debug_id();
         let same = id.and_then(|id| self.by_id.get(&id)).into_iter().flatten();
         same.filter(|file| file.path != module.path).map(|file| candidate(file, PairedBy::BuildId)).collect()
     }
@@ -75,7 +81,7 @@ impl<'a> Candidates<'a> {
         let folder = module.path.rsplit_once('/').map_or_else(String::new, |(folder, _)| format!("{folder}/"));
         let name = &link.name;
         let places = [format!("{folder}{name}"), format!("{folder}.debug/{name}"), format!("usr/lib/debug/{folder}{name}")];
-        let in_tree = places.iter().filter_map(|place| self.by_path.get(place.as_str()));
+        let in_tree = places.iter().filter_map(|place| self.by_path.get(place.as_str())).flatten();
         let in_tree = in_tree.filter(|file| file.path != module.path);
         let mut found: Vec<_> = in_tree.map(|file| candidate(file, PairedBy::DebugLink)).collect();
         for dir in self.debug_dirs {
@@ -86,6 +92,45 @@ impl<'a> Candidates<'a> {
         }
         Ok(found)
     }
+
+    /// Last: what is named after the module by the custom of its platform, `NAME.pdb` or `NAME.dSYM`, beside it or in a debug folder. The
+    /// module names it by its id alone, so one that comes this far is refused, with both values.
+    pub(super) fn by_custom(&self, module: &ObjectFile) -> Vec<Candidate> {
+        let (folder, name) = module.path.rsplit_once('/').map_or(("", module.path.as_str()), |(folder, name)| (folder, name));
+        let name = match module.info.os {
+            Os::Linux => return Vec::new(),
+            Os::Windows => format!("{}.pdb", name.rsplit_once('.').map_or(name, |(stem, _)| stem)),
+            Os::Macos => format!("{name}.dSYM/Contents/Resources/DWARF/"),
+        };
+        let beside = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+        let places = [beside.clone(), format!("{DEBUG_DIR}{beside}"), format!("{DEBUG_DIR}{name}")];
+        let mut found: Vec<&ObjectFile> = Vec::new();
+        for place in places {
+            let from_there = self.by_path.range(place.as_str()..).take_while(|(path, _)| path.starts_with(&place));
+            found.extend(from_there.flat_map(|(_, files)| files.iter().copied()).filter(|file| place.ends_with('/') || file.path == place));
+        }
+        // Of a fat file the slices for other architectures are not meant.
+        if found.iter().any(|file| file.info.arch == module.info.arch) {
+            found.retain(|file| file.info.arch == module.info.arch);
+        }
+        found.into_iter().map(|file| candidate(file, PairedBy::BuildId)).collect()
+    }
+}
+
+/// The PDBs and the Mach-O files with debug information in a debug folder, wherever in it they are. Others are found by their names.
+pub(super) fn of_other_platforms(dir: &Path) -> Result<Vec<ObjectFile>, CollectError> {
+    let found = super::walk::walk(dir)?.files.into_par_iter().map(|found| {
+        let path = format!("{DEBUG_DIR}{}", found.path);
+        if super::walk::starts_like_elf(&found.location)? {
+            return Ok(Vec::new());
+        }
+        // A damaged file in such a folder is nobody's debug file.
+        let mut objects = identify_file(&path, &found.location)?.unwrap_or_default();
+        objects.retain(|object| object.info.os != Os::Linux && object.info.has_debug_info);
+        Ok(objects)
+    });
+    let found: Result<Vec<Vec<ObjectFile>>, CollectError> = found.collect();
+    Ok(found?.into_iter().flatten().collect())
 }
 
 fn candidate(file: &ObjectFile, paired_by: PairedBy) -> Candidate {
@@ -112,8 +157,10 @@ fn external(dir: &Path, place: &str, paired_by: PairedBy) -> Result<Option<Candi
     if !location.starts_with(&root) || !std::fs::metadata(&location).map_err(io)?.is_file() {
         return Ok(None);
     }
-    let path = format!("debug-dir:{place}");
-    let file = identify_file(&path, &location)?;
+    let path = format!("{DEBUG_DIR}{place}");
+    let objects = identify_file(&path, &location)?;
+    // Build-ids and debug links name files of one object.
+    let file = objects.and_then(|objects| objects.into_iter().next().ok_or(IdentityError::NotAnObject));
     Ok(Some(Candidate { path, paired_by, file }))
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
-use sealtrace_object_id::{IdMismatch, check_pair};
+use sealtrace_object_id::{IdMismatch, Os, check_pair};
 use sealtrace_symbols::PairedBy;
 
-use super::candidates::{Candidate, Candidates};
+use super::candidates::{Candidate, Candidates, of_other_platforms};
 use super::error::CollectError;
 use super::{DebugFile, ModuleFile, ObjectFile, RefusedDebugFile};
 use crate::progress::Progress;
@@ -24,7 +24,14 @@ pub(super) struct Paired {
 /// Pairs modules with debug files. Both lists are in order of path.
 pub(super) fn pair(modules: Vec<ObjectFile>, debug_files: Vec<ObjectFile>, debug_dirs: &[PathBuf]) -> Result<Paired, CollectError> {
     let unstripped = modules.iter().filter(|module| module.info.has_debug_info);
-    let candidates = Candidates::new(debug_files.iter().chain(unstripped), debug_dirs);
+    let mut elsewhere = Vec::new();
+    // Their debug files carry ids and no names, so the folders are searched; those of ELF modules are found by name there.
+    if modules.iter().any(|module| module.info.os != Os::Linux && !module.info.has_debug_info) {
+        for dir in debug_dirs {
+            elsewhere.extend(of_other_platforms(dir)?);
+        }
+    }
+    let candidates = Candidates::new(debug_files.iter().chain(unstripped).chain(&elsewhere), debug_dirs);
     let bar = Progress::start("pair", modules.len());
     let choices: Vec<_> = modules
         .par_iter()
@@ -47,6 +54,8 @@ pub(super) fn pair(modules: Vec<ObjectFile>, debug_files: Vec<ObjectFile>, debug
     paired.refused.sort();
     paired.refused.dedup();
     paired.unused = debug_files.into_iter().map(|file| file.path).filter(|path| !used.contains(path)).collect();
+    // Once for all slices of a fat file.
+    paired.unused.dedup();
     Ok(paired)
 }
 
@@ -65,14 +74,17 @@ fn choose(
     if let Some(debug) = first_match(candidates.with_same_id(module)) {
         return Ok(Some(debug));
     }
-    Ok(first_match(candidates.by_debug_link(module)?))
+    if let Some(debug) = first_match(candidates.by_debug_link(module)?) {
+        return Ok(Some(debug));
+    }
+    Ok(first_match(candidates.by_custom(module)))
 }
 
 /// Holds a candidate against the module; a wrong one is noted with both values.
 fn accept(module: &ObjectFile, candidate: Candidate, refused: &mut Vec<RefusedDebugFile>) -> Option<DebugFile> {
     let checked = match candidate.file {
         Ok(file) => check(module, &file, candidate.paired_by).map(|()| file),
-        Err(error) => Err(IdMismatch { what: "format", binary: "ELF".to_owned(), debug: error.to_string() }),
+        Err(error) => Err(IdMismatch { what: "format", binary: format_name(module.info.os).to_owned(), debug: error.to_string() }),
     };
     match checked {
         Ok(file) => Some(DebugFile { file, paired_by: candidate.paired_by }),
@@ -89,6 +101,14 @@ fn accept(module: &ObjectFile, candidate: Candidate, refused: &mut Vec<RefusedDe
     }
 }
 
+fn format_name(os: Os) -> &'static str {
+    match os {
+        Os::Linux => "ELF",
+        Os::Windows => "PE",
+        Os::Macos => "Mach-O",
+    }
+}
+
 fn check(module: &ObjectFile, debug: &ObjectFile, paired_by: PairedBy) -> Result<(), IdMismatch> {
     if let (PairedBy::DebugLink, Some(link)) = (paired_by, &module.info.debug_link)
         && link.crc32 != debug.crc32
@@ -97,7 +117,7 @@ fn check(module: &ObjectFile, debug: &ObjectFile, paired_by: PairedBy) -> Result
         return Err(IdMismatch { what: "CRC-32", binary: hex(link.crc32), debug: hex(debug.crc32) });
     }
     let (one, other) = (&module.info, &debug.info);
-    let neither = one.ids.primary().is_none() && other.ids.primary().is_none();
+    let neither = one.ids.debug_id().is_none() && other.ids.debug_id().is_none();
     if neither && paired_by == PairedBy::DebugLink && one.arch == other.arch {
         // Neither carries an id to compare; the binary names the CRC-32 of exactly this file.
         return Ok(());

@@ -85,9 +85,19 @@ fn visit(entry: &std::fs::DirEntry, prefix: &str, depth: usize) -> Result<Walked
 }
 
 fn starts_like_an_object(path: &Path) -> io::Result<bool> {
+    Ok(has_object_magic(&first_bytes(path)?))
+}
+
+/// Whether a file starts with the magic of ELF.
+pub(super) fn starts_like_elf(path: &Path) -> Result<bool, CollectError> {
+    let first = first_bytes(path).map_err(|source| CollectError::Io { path: path.to_owned(), source })?;
+    Ok(first.starts_with(b"\x7fELF"))
+}
+
+fn first_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let mut first = Vec::with_capacity(MAGIC_BYTES);
     file.take(u64::try_from(MAGIC_BYTES).unwrap_or(u64::MAX)).read_to_end(&mut first)?;
-    Ok(has_object_magic(&first))
+    Ok(first)
 }

@@ -1,15 +1,16 @@
 //! `symbol-bundle build`: a release tree as a sealed-to-be OCI layout.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use object::{Object as _, ObjectSymbolTable as _};
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
+use sealtrace_object_id::Os;
 use sealtrace_symbols::PairedBy;
 use serde::Serialize;
 
 use super::next;
 use crate::assemble::{AssembleOptions, Assembled, DebugCompression, DebugFiles, JsonRows, OnUnreadable, assemble};
-use crate::collect::{CollectOptions, Collected, Ignored, LeftOut, ModuleFile, OnMalformed, RefusedDebugFile, collect};
+use crate::collect::{CollectOptions, Collected, Ignored, LeftOut, ModuleFile, ObjectFile, OnMalformed, RefusedDebugFile, collect};
 use crate::layout_dir::{Existing, StagedLayout};
 use crate::release::{Label, root_tag};
 
@@ -152,15 +153,24 @@ fn report(collected: Collected, assembled: Assembled) -> Report {
 /// The modules that neither hold debug information nor have a debug file.
 fn without_debug_info(modules: &[ModuleFile]) -> Vec<LeftOut> {
     let without = modules.iter().filter(|module| module.debug.is_none());
-    without.map(|module| LeftOut { path: module.binary.path.clone(), reason: names_from(&module.binary.location).to_owned() }).collect()
+    without.map(|module| LeftOut { path: module.binary.path.clone(), reason: names_from(&module.binary) }).collect()
 }
 
-/// Where the names of a module without debug information come from.
-fn names_from(binary: &Path) -> &'static str {
-    let bytes = std::fs::read(binary).unwrap_or_default();
-    let full =
-        object::File::parse(bytes.as_slice()).is_ok_and(|file| file.symbol_table().is_some_and(|table| table.symbols().next().is_some()));
-    if full { "names come from its symbol table, without lines" } else { "names come from the dynamic symbols only" }
+/// Where the names of a module without debug information come from, and why no PDB was asked for.
+fn names_from(binary: &ObjectFile) -> String {
+    let bytes = std::fs::read(&binary.location).unwrap_or_default();
+    let file = object::File::parse(binary.object(&bytes));
+    let full = file.is_ok_and(|file| file.symbol_table().is_some_and(|table| table.symbols().next().is_some()));
+    let names = match (full, binary.info.os) {
+        (true, _) => "names come from its symbol table, without lines",
+        (false, Os::Linux) => "names come from the dynamic symbols only",
+        (false, Os::Windows) => "names come from its exports only",
+        (false, Os::Macos) => "it has no names",
+    };
+    match &binary.info.no_debug_id_reason {
+        Some(reason) => format!("{names}; {reason}"),
+        None => names.to_owned(),
+    }
 }
 
 /// Says on stderr what an engineer must know about this build.
@@ -212,7 +222,7 @@ fn print_table(args: &BuildArgs, report: &Report) {
 pub(crate) fn paired_by(paired: PairedBy) -> &'static str {
     match paired {
         PairedBy::SelfContained => "in the file",
-        PairedBy::BuildId => "same build-id",
+        PairedBy::BuildId => "same id",
         PairedBy::DebugLink => ".gnu_debuglink",
         PairedBy::BuildIdTree => ".build-id tree",
     }

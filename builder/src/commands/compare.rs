@@ -115,11 +115,12 @@ fn pair<'a>(
     };
     let (old_keys, new_keys) = (unique(old), unique(new));
     let pairs: Vec<_> = old_keys.iter().filter_map(|(key, old)| (*old).zip(new_keys.get(key).copied().flatten())).collect();
-    let (paired_old, paired_new): (Vec<_>, Vec<_>) = pairs.iter().map(|(old, new)| (&old.path, &new.path)).unzip();
-    // Paths are unique in an index.
+    // What is unique in an index: the slices of a fat file share their path.
+    let place = |module: &'a Module| (&module.path, &module.arch, &module.ids);
+    let (paired_old, paired_new): (Vec<_>, Vec<_>) = pairs.iter().map(|(old, new)| (place(old), place(new))).unzip();
     let (taken_old, taken_new) = (sorted(paired_old), sorted(paired_new));
-    old.retain(|module| taken_old.binary_search(&&module.path).is_err());
-    new.retain(|module| taken_new.binary_search(&&module.path).is_err());
+    old.retain(|module| taken_old.binary_search(&place(module)).is_err());
+    new.retain(|module| taken_new.binary_search(&place(module)).is_err());
     pairs
 }
 

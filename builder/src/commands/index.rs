@@ -79,7 +79,7 @@ fn tables<'a>(opened: &'a OpenedBundle, id: &str) -> Result<Vec<&'a BlobRef>, Fa
             ExitCode::NoVerdict,
             format_args!("{} names modules with different symbols: {}", escape(id), paths.join(", ")),
         )
-        .hint("name one of them by its path or file SHA-256"));
+        .hint("name one of them by its id, path or file SHA-256"));
     }
     Ok(tables.into_values().collect())
 }

@@ -62,7 +62,7 @@ pub struct Coverage {
 pub enum PairedBy {
     /// The binary itself holds debug information.
     SelfContained,
-    /// A file of the tree with the same build-id.
+    /// A file with the same id: build-id, UUID, or GUID and age.
     BuildId,
     /// `.gnu_debuglink` name and CRC.
     DebugLink,
@@ -102,7 +102,8 @@ pub struct Module {
     pub ids: ObjectIds,
     /// Why it carries none.
     pub unidentified_reason: Option<String>,
-    /// SVMA of its lowest loadable segment, page aligned down.
+    /// SVMA that module-relative addresses count from. ELF: of the lowest loadable segment, page aligned down; PE: `ImageBase`; Mach-O: of
+    /// `__TEXT`.
     pub image_base: u64,
     /// Symbol table.
     pub table: Option<BlobRef>,
@@ -112,8 +113,15 @@ pub struct Module {
     pub debug: Option<DebugSource>,
     /// What the blobs cover.
     pub coverage: Coverage,
-    /// Compilers, from `DW_AT_producer` and `.comment`: sorted, no duplicates, at most 16.
+    /// Compilers, from `DW_AT_producer`, `.comment` and a PDB's `S_COMPILE3`: sorted, no duplicates, at most 16.
     pub toolchain: Vec<String>,
+}
+
+impl Module {
+    /// What tells modules apart and orders them: the slices of a fat Mach-O file share their path.
+    fn key(&self) -> (&str, &Arch, &ObjectIds) {
+        (&self.path, &self.arch, &self.ids)
+    }
 }
 
 /// A BTF blob and the kernel it is for.
@@ -158,7 +166,7 @@ pub struct SymbolIndex {
     pub name: String,
     /// Release version.
     pub version: String,
-    /// Modules by path, bytewise.
+    /// Modules by path, bytewise; slices of one file by architecture and ids.
     pub modules: Vec<Module>,
     /// Kernel types.
     pub btf: Vec<BtfEntry>,
@@ -203,8 +211,9 @@ impl SymbolIndex {
         if index.encode()? != bytes {
             return Err(IndexError::NotCanonical);
         }
-        if !index.modules.is_sorted_by(|a, b| a.path < b.path) {
-            return Err(IndexError::Inconsistent { what: "modules are not sorted by path, or two share one".to_owned() });
+        if !index.modules.is_sorted_by(|a, b| a.key() < b.key()) {
+            let what = "modules are not sorted by path, architecture and ids, or two share all three".to_owned();
+            return Err(IndexError::Inconsistent { what });
         }
         if index.id_map != Self::id_map_of(&index.modules, &index.btf) {
             return Err(IndexError::Inconsistent { what: "idMap does not follow from modules and btf".to_owned() });

@@ -29,8 +29,7 @@ pub(super) fn merged(target: &Btf, kept: &Kept) -> Btf {
             break;
         }
     }
-    types.insert(0, Type::VOID);
-    Btf { order: target.order(), types, strings: names.strings }
+    Btf::of(target.order(), types, names.strings)
 }
 
 /// Stands for the index type of arrays until types have their numbers.

@@ -20,7 +20,11 @@ pub fn compile(folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
     let (input, output) = (folder.join(format!("{name}.bpf.c")), folder.join(format!("{name}.bpf.o")));
     std::fs::write(&input, source).unwrap();
     let mut clang = Command::new("clang-19");
-    let done = clang.args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-Wall", "-Wno-unused-value", "-fno-crash-diagnostics", "-c"]).arg(&input).arg("-o").arg(&output);
+    let done = clang
+        .args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-Wall", "-Wno-unused-value", "-fno-crash-diagnostics", "-c"])
+        .arg(&input)
+        .arg("-o")
+        .arg(&output);
     let done = done.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     Some(output)

@@ -49,7 +49,11 @@ else
     skip "debug information of the C library (package libc6-dbg is not installed); exported names only"
 fi
 
-step "2. Seal it: build, sign, log"
+mkdir -p release/windows release/macos
+cp -R "$root/testdata/fixtures/platforms/windows/." release/windows/
+cp -R "$root/testdata/fixtures/platforms/macos/." release/macos/
+
+step "2. Seal it: build, sign, log; one bundle for Linux, Windows and macOS"
 run symbol-bundle key generate -o release-key
 run symbol-bundle log init --log release-log --origin release.demo/log
 # shellcheck disable=SC2086 # a list of options
@@ -57,6 +61,13 @@ run symbol-bundle build release --name demo --version 1.0 $debug -o bundle
 run symbol-bundle sign bundle --key release-key.key --trust release-trust
 run symbol-bundle log append bundle --log release-log --trust release-trust
 run symbol-bundle inspect bundle
+symbol-bundle inspect bundle --json >inspect.json
+platforms=""
+for platform in linux windows macos; do
+    grep -q "\"os\":\"$platform\"" inspect.json || { echo "the bundle holds no module for $platform" >&2; exit 1; }
+    platforms="$platforms${platforms:+, }$platform"
+done
+echo "platform: $platforms"
 
 step "3. Carry it over: archive, trust apart from it, import into a fresh store"
 run symbol-bundle export bundle --to demo-1.0.tar
@@ -72,7 +83,7 @@ run symbol-bundle log init --log site/log --origin site.demo/log
 run symbol-bundle trust enroll site-trust --signer site/site.pub --log site/log
 run symbol-bundle trust add site-trust --store store
 
-step "5. Capture a running program of the release"
+step "5. Capture a running program of the release: with eBPF where this host allows it"
 run trace-capture --duration 2s --frequency 50 -o site/capture.jsonl -- release/bin/demo
 
 step "6. Resolve it and sign the witness"

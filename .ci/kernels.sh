@@ -10,9 +10,9 @@ cd "$(dirname "$0")/.."
 for program in qemu-system-x86_64 busybox cpio gcc python3; do
     command -v "$program" >/dev/null || { echo "SKIPPED: kernels ($program is not installed)"; exit 0; }
 done
-steps=${SEALTRACE_KERNEL_STEPS:-kernel,hidden,archive,foreign}
+steps=${SEALTRACE_KERNEL_STEPS:-doctor,kernel,hidden,archive,foreign}
 calls=10000
-spin=1000
+spin=600
 work=$PWD/target/kernels/work
 mkdir -p "$work"
 
@@ -29,13 +29,18 @@ list=target/kernels/kernels.tsv
 
 # The BTF of every kernel, out of its image, minimised to what the probe object needs.
 btf=$work/btf
-rm -rf "$btf"
+rm -rf "$btf" "$work/full"
 mkdir -p "$btf"
+if ! "$tools/btf-archive" add --help >/dev/null 2>&1; then
+    echo "SKIPPED: steps archive and foreign (this btf-archive has no add)"
+    steps=$(printf '%s' "$steps" | tr ',' '\n' | grep -vE '^(archive|foreign)$' | paste -sd, -)
+fi
 case ,$steps, in *,archive,* | *,foreign,*)
     while IFS="$(printf '\t')" read -r line file release package version; do
-        suite=$(awk -v line="$line" '$1 == line { print $2 }' testdata/kernels/kernels.txt)
-        sh .ci/kernels/btf.sh "$tools/btf-archive" "target/kernels/$file" "$btf" "$suite" "$release" </dev/null
+        system=$(awk -v line="$line" '$1 == line { print $3 }' testdata/kernels/kernels.txt)
+        "$tools/btf-archive" add "target/kernels/$file" --to "$work/full" --distro debian --version "$system" --release "$release" </dev/null
     done <"$list"
+    "$tools/btf-archive" minimize "$work/full" --to "$btf"
     ;;
 esac
 sh .ci/kernels/initramfs.sh "$work" "$capture" "$btf"
@@ -67,13 +72,13 @@ while IFS="$(printf '\t')" read -r line file release package version; do
     out=$work/out-$line
     sh .ci/kernels/boot.sh "target/kernels/$file" "$work/initramfs.cpio" "$out" \
         "sealtrace.steps=$own sealtrace.calls=$calls sealtrace.spin=$spin sealtrace.foreign=$other" </dev/null
-    printf '%s\t%s\t%s\t%s\n' "$line" "$release" "$out" "$own" >>"$work/plan.lines"
+    printf '%s\t%s\t%s\t%s\t%s\n' "$line" "$release" "$out" "$own" "$other" >>"$work/plan.lines"
 done <"$list"
 
 PLAN_OBJECT=$(sha256sum capture-ebpf/sealtrace.bpf.o | cut -d' ' -f1) PLAN_TOOLS=$tools PLAN_STORE=$work/site/store \
     PLAN_CALLS=$calls PLAN_SKIPPED=target/kernels/skipped python3 - "$work/plan.lines" >"$work/plan.json" <<'END'
 import json, os, sys
-keys = ("line", "wanted", "out", "steps")
+keys = ("line", "wanted", "out", "steps", "foreign")
 kernels = [dict(zip(keys, line.rstrip("\n").split("\t"))) for line in open(sys.argv[1])]
 for kernel in kernels:
     kernel["steps"] = kernel["steps"].split(",")

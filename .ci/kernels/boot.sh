@@ -11,5 +11,7 @@ timeout -k 2 "${SEALTRACE_VM_SECONDS:-60}" qemu-system-x86_64 -M pc -accel tcg -
     -append "console=ttyS0 panic=-1 quiet $words" </dev/null >"$out/qemu.log" 2>&1 || code=$?
 end=$(date +%s%N)
 echo "$(((end - start) / 1000000))" >"$out/milliseconds"
+# What the machine took of a processor, whatever else runs here: the second line is of the children, user and system time.
+times >"$out/times"
 echo "$code" >"$out/qemu.exit"
 tar -xzf "$out/out.tar.gz" -C "$out" --strip-components=1 2>"$out/tar.log" || echo "nothing usable came out of the machine" >"$out/broken"

@@ -65,7 +65,7 @@ fetch() {
     { cat "$private/rest"; printf '%s\t%s\t%s\t%s\t%s\n' "$line" "$sha256.vmlinuz" "$release" "$package" "$version"; } | sort -V >"$list"
 }
 
-grep -v '^#' "$root/testdata/kernels/kernels.txt" | while read -r line suite pattern; do
+grep -v '^#' "$root/testdata/kernels/kernels.txt" | while read -r line suite _ pattern; do
     [ -z "$(cached "$line")" ] || continue
     if ! why=$(fetch "$line" "$suite" "$pattern"); then
         awk -F'\t' -v line="$line" '$1 != line' "$list" >"$private/rest"

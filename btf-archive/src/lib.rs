@@ -1,27 +1,22 @@
-//! The archive of BTF blobs: a folder in BTFHub's layout, `<distro>/<version>/<arch>/<release>.btf`.
+//! The archive of BTF blobs: a folder in BTFHub's layout, `<distro>/<version>/<arch>/<release>.btf[.tar.xz]`, with a sidecar per blob.
 //!
-//! Finds the blobs, checks their headers, orders them. `symbol-bundle build --btf` uses it too. Not here yet: compressed
-//! blobs, parsing of types, minimising.
+//! Finds the blobs and orders them, takes blobs in from kernels and hubs, and decides which one is for a kernel. `symbol-bundle build
+//! --btf` uses it, and `trace-capture` for the decision. Not here: types and relocations (`sealtrace-btf`).
 
-// `run.rs` names this library as everyone else does.
-extern crate self as btf_archive;
-
-mod cli;
-mod header;
-mod run;
+mod add;
+mod identity;
+mod report;
+mod select;
+mod sidecar;
+mod source;
 mod tree;
+mod unpack;
 
-use clap::CommandFactory as _;
-pub use header::{BtfHeader, BtfHeaderError};
+pub use add::{Added, Given, OnExisting, Skipped, add};
+pub use identity::{IdentityError, KernelIdentity, KernelTuple};
+pub use report::{BlobReport, Minimised, matrix, minimise};
+pub use select::{Candidate, Key, SelectError, SelectFault, Selection, Step, select};
+pub use sidecar::{Sidecar, SidecarBlob, SidecarError};
+pub use source::SourceError;
 pub use tree::{BtfBlob, TreeError, collect};
-
-/// The command line, for man pages and shell completions.
-pub fn command() -> clap::Command {
-    cli::Cli::command()
-}
-
-/// Runs the tool `btf-archive` with the arguments of this process.
-pub fn run() -> std::process::ExitCode {
-    let cli: cli::Cli = sealtrace_console::parse();
-    sealtrace_console::finish("btf-archive", cli.json(), run::run(&cli))
-}
+pub use unpack::UnpackError;

@@ -174,7 +174,7 @@ fn module(file: &ModuleFile, parts: ModuleParts) -> Module {
 
 fn put_btf(layout: &LayoutDir, blobs: &[BtfBlob]) -> Result<Vec<BtfEntry>, AssembleError> {
     let put = |blob: &BtfBlob| {
-        let bytes = sealtrace_store::read_bounded(&blob.path, blob.size).map_err(AssembleError::Btf)?;
+        let bytes = blob.read()?;
         let layer = layout.put_blob(media::BTF, &bytes)?;
         if layer.digest != blob.sha256 {
             return Err(AssembleError::Changed { path: blob.path.clone() });
@@ -186,6 +186,7 @@ fn put_btf(layout: &LayoutDir, blobs: &[BtfBlob]) -> Result<Vec<BtfEntry>, Assem
             release: blob.release.clone(),
             layer: layer.digest,
             size: layer.size,
+            provenance: blob.provenance.clone(),
         })
     };
     blobs.iter().map(put).collect()

@@ -7,12 +7,12 @@ use sealtrace_console::{ExitCode, Failure, Outcome, note, print_json};
 use sealtrace_trace::Capture;
 
 use crate::cli::{Backend, Cli, Command};
-use crate::failure::{no_sample, output_failure};
+use crate::failure::{no_sample, output_failure, target_failure};
 use crate::output::{Output, Overwrite};
 use crate::session::{Facts, Session};
 use crate::sys::{self, Tid};
 use crate::tracer::Ending;
-use crate::{child, core_dump, doctor, ebpf, ptrace};
+use crate::{child, core_dump, doctor, ebpf, process, ptrace};
 
 /// What is captured while it runs.
 #[derive(Debug, Clone)]
@@ -53,7 +53,9 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
 fn from_core(cli: &Cli, core: &Path) -> Result<Capture, Failure> {
     let same = |one: &Path, other: &Path| one.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(one, other)| one == other);
     if same(core, cli.output()?) {
-        return Err(Failure::new(ExitCode::NoVerdict, "the capture would replace the core that it is made from").hint("name another file with -o"));
+        return Err(
+            Failure::new(ExitCode::NoVerdict, "the capture would replace the core that it is made from").hint("name another file with -o")
+        );
     }
     core_dump::run(core, cli.sysroot.as_deref())
 }
@@ -61,7 +63,12 @@ fn from_core(cli: &Cli, core: &Path) -> Result<Capture, Failure> {
 /// A running process or a command; with it the rounds that came too late.
 fn from_target(cli: &Cli) -> Result<(Capture, u64), Failure> {
     sys::block_signals();
-    let captured = capture(cli, &cli.target())?;
+    let target = cli.target();
+    if let Target::Process(pid) = target {
+        // Before the kernel is asked for anything.
+        process::check(pid).and_then(|()| process::check_program(pid)).map_err(|error| target_failure(&error))?;
+    }
+    let captured = capture(cli, &target)?;
     if let Some(ending) = captured.ending {
         note(&format!("trace-capture: process {} {}", captured.pid, child::describe(ending)));
     }
@@ -80,10 +87,7 @@ fn capture(cli: &Cli, target: &Target) -> Result<Captured, Failure> {
         Backend::Ptrace => ptrace::run(cli, target),
         Backend::Ebpf => ebpf::prepare(&cli.btf)?.run(cli, target),
         Backend::Auto => match ebpf::prepare(&cli.btf) {
-            Ok(prepared) => {
-                note("trace-capture: using the eBPF backend");
-                prepared.run(cli, target)
-            }
+            Ok(prepared) => prepared.run(cli, target),
             Err(failure) if cli.has_user_probes() || cli.btf.with_btf.is_some() => Err(failure),
             Err(failure) => {
                 note(&format!("trace-capture: using the ptrace backend, not eBPF: {}", failure.message()));
@@ -111,7 +115,8 @@ fn report(cli: &Cli, capture: &Capture, bytes: &[u8], missed: u64) -> Result<(),
     let digest = Capture::digest(bytes);
     let path = cli.output()?.display().to_string();
     note(&format!(
-        "trace-capture: {} samples, {} distinct stacks, {} rounds ({missed} missed), {} lost; {} sha256 {digest}",
+        "trace-capture: {}: {} samples, {} distinct stacks, {} rounds ({missed} missed), {} lost; {} sha256 {digest}",
+        head.backend,
         head.loss.delivered,
         capture.samples.len(),
         head.sampling.rounds,

@@ -1,4 +1,6 @@
-//! One capture run: what is known of the target, and what each stop adds. Ends in a [`Capture`].
+//! One capture run of a live process: what is known of it, and what each look at a thread adds. Ends in a [`Capture`].
+//!
+//! Not here: what every capture collects (`collect`); core dumps (`core_dump`).
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

@@ -16,8 +16,7 @@ use support::{Stack, compile, compile_to, has_tool, parse_stacks, rewalk, stacks
 /// Calls of the recursion in `deep.c`.
 const CALLS: usize = 5_000;
 const PLAIN: [&str; 3] = ["-O1", "-fomit-frame-pointer", "-Wl,--build-id=sha1"];
-const DEBUG_FRAME: [&str; 5] =
-    ["-O1", "-g", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables", "-Wl,--build-id=sha1"];
+const DEBUG_FRAME: [&str; 5] = ["-O1", "-g", "-fomit-frame-pointer", "-fno-asynchronous-unwind-tables", "-Wl,--build-id=sha1"];
 const FRAME_POINTERS: [&str; 4] = ["-O1", "-fno-omit-frame-pointer", "-fno-asynchronous-unwind-tables", "-Wl,--build-id=sha1"];
 
 fn deep(flags: &[&str], folder: &Path) -> PathBuf {
@@ -60,13 +59,12 @@ fn rules_in_program(capture: &Capture) -> Vec<Rule> {
 fn a_core_of_5000_frames_with_eh_frame_unwinds_as_in_eu_stack() {
     let folder = tempfile::tempdir().unwrap();
     let program = deep(&PLAIN, folder.path());
-    for core in cores(&program, folder.path()) {
-        let (ours, said) = capture(&core.file, &[], &folder.path().join("capture.jsonl").with_extension("a"));
-        std::fs::remove_file(folder.path().join("capture.a")).unwrap();
+    for (number, core) in cores(&program, folder.path()).iter().enumerate() {
+        let (ours, said) = capture(&core.file, &[], &folder.path().join(number.to_string()));
         assert!(!said.contains("warning"), "{said}");
         assert!(rules_in_program(&ours).len() > CALLS);
         assert_eq!(rewalk(&ours, &ours.samples[0]).terminated_by, TerminatedBy::RaUndefined);
-        assert_as_eu_stack(&core, &ours);
+        assert_as_eu_stack(core, &ours);
     }
 }
 
@@ -113,6 +111,27 @@ fn a_core_has_every_thread_of_a_multithreaded_program_as_in_eu_stack() {
 }
 
 #[test]
+fn a_core_of_python_unwinds_as_in_eu_stack() {
+    if !has_tool("python3") {
+        return skip("python3", "python3 is not installed");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("python.sh");
+    let code = "import time\ndef a(n):\n    if n:\n        return list(map(a, [n - 1]))\n    print(\"ready\", flush=True)\n    time.sleep(1000)\na(8)\n";
+    std::fs::write(&script, format!("#!/bin/sh\nexec python3 -c '{code}'\n")).unwrap();
+    assert!(Command::new("chmod").arg("+x").arg(&script).status().unwrap().success());
+    let output = Command::new("python3").args(["-c", "import os, sys; print(os.path.realpath(sys.executable))"]).output().unwrap();
+    let python = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    for (number, core) in cores(&script, folder.path()).into_iter().enumerate() {
+        let core = Core { program: python.clone(), ..core };
+        let (ours, said) = capture(&core.file, &[], &folder.path().join(number.to_string()));
+        assert!(!said.contains("warning"), "{said}");
+        assert!(stacks(&ours).iter().any(|stack| stack.len() > 30), "{:?}", stacks(&ours));
+        assert_as_eu_stack(&core, &ours);
+    }
+}
+
+#[test]
 fn the_same_core_gives_the_same_capture_and_says_nothing_of_this_host() {
     let folder = tempfile::tempdir().unwrap();
     let program = deep(&PLAIN, folder.path());
@@ -147,7 +166,8 @@ fn a_program_that_was_replaced_afterwards_is_not_used_and_its_module_keeps_the_i
     for (number, core) in cores(&program, folder.path()).iter().enumerate() {
         let to = |name: &str| folder.path().join(format!("{name}{number}"));
         let (before, _) = capture(&core.file, &[], &to("before"));
-        let main = |capture: &Capture| capture.header.regions[usize::try_from(capture.header.main_module.unwrap().0).unwrap()].module.clone();
+        let main =
+            |capture: &Capture| capture.header.regions[usize::try_from(capture.header.main_module.unwrap().0).unwrap()].module.clone();
         let kept = std::fs::read(&program).unwrap();
         // Another build at the same path; then nothing; then the right one below another folder.
         std::fs::remove_file(&program).unwrap();
@@ -163,7 +183,8 @@ fn a_program_that_was_replaced_afterwards_is_not_used_and_its_module_keeps_the_i
         assert!(said.contains("it is not there"), "{said}");
         assert_eq!(stacks(&missing), stacks(&replaced));
         let root = to("root");
-        for module in before.header.regions.iter().filter_map(|region| region.module.as_ref()).filter(|module| module.path.starts_with('/')) {
+        for module in before.header.regions.iter().filter_map(|region| region.module.as_ref()).filter(|module| module.path.starts_with('/'))
+        {
             let below = root.join(module.path.strip_prefix('/').unwrap());
             std::fs::create_dir_all(below.parent().unwrap()).unwrap();
             let bytes = if Path::new(&module.path) == program { kept.clone() } else { std::fs::read(&module.path).unwrap() };
@@ -230,7 +251,10 @@ fn a_core_that_was_cut_off_gives_what_it_holds_or_one_error() {
             }
         }
         // gdb writes the notes last: without them there is no thread.
-        assert_eq!(kept > 0, core.file.file_name().unwrap() != format!("gcore.{}", core.file.extension().unwrap_or_default().to_str().unwrap()).as_str());
+        assert_eq!(
+            kept > 0,
+            core.file.file_name().unwrap() != format!("gcore.{}", core.file.extension().unwrap_or_default().to_str().unwrap()).as_str()
+        );
     }
 }
 
@@ -280,7 +304,9 @@ fn wrong_arguments_about_a_core_are_refused_before_anything_is_written() {
     refused(folder.path(), &[], &to, "it is a folder");
     refused(&text, &["--sysroot", text.to_str().unwrap()], &to, "is no folder");
     refused(&text, &["--force"], &text, "would replace the core");
-    for arguments in [&["--pid", "1"][..], &["--backend", "ptrace"], &["--duration", "1s"], &["--frequency", "9"], &["--uprobe", "a:b"], &["--", "true"]] {
+    for arguments in
+        [&["--pid", "1"][..], &["--backend", "ptrace"], &["--duration", "1s"], &["--frequency", "9"], &["--uprobe", "a:b"], &["--", "true"]]
+    {
         refused(&text, arguments, &to, "cannot be used with");
     }
     assert!(!to.exists());

@@ -5,7 +5,8 @@ mod support;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 
-use support::{LiveMaps, child_of, compile, read, rewalk, trace_capture};
+use support::cores::{by_gdb, by_kernel, run};
+use support::{LiveMaps, child_of, compile, ptrace_capture, read, rewalk};
 
 /// What `testdata/src/secret.c` holds in every callee-saved register and in stack slots.
 const SECRET: u64 = 0x5ec2_e7a1_1ce0_d00d;
@@ -49,7 +50,7 @@ fn no_secret_and_no_live_address_appears_in_any_output() {
     let program = compile("gcc", "secret.c", &["-O2", "-fomit-frame-pointer"], folder.path());
     let outputs = tempfile::tempdir().unwrap();
     let file = outputs.path().join("capture.jsonl");
-    let mut tool = trace_capture()
+    let mut tool = ptrace_capture()
         .args(["--json", "--duration", "1500ms", "--frequency", "50", "-o"])
         .arg(&file)
         .arg("--")
@@ -88,11 +89,31 @@ fn no_secret_and_no_live_address_appears_in_any_output() {
 }
 
 #[test]
+fn nothing_of_a_core_dump_leaves_it_but_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile("gcc", "secret.c", &["-O2", "-fomit-frame-pointer"], folder.path());
+    let Some(core) = by_kernel(&program, folder.path(), None).or_else(|| by_gdb(&program, folder.path())) else { return };
+    // The core holds the secret, so the capture could have kept it.
+    assert!(holds(&std::fs::read(&core.file).unwrap(), &SECRET.to_le_bytes()));
+    let file = folder.path().join("capture.jsonl");
+    let output = run(&core.file, &["--json"], &file);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let capture = read(&file);
+    let deepest = capture.samples.iter().map(|sample| rewalk(&capture, sample).frames.len()).max().unwrap();
+    assert!(deepest > 20, "{deepest} frames");
+    for (name, bytes) in [("stdout", output.stdout), ("stderr", output.stderr), ("capture", std::fs::read(&file).unwrap())] {
+        for (what, needle) in &forbidden(&core.maps) {
+            assert!(!holds(&bytes, needle), "{name} holds {what}");
+        }
+    }
+}
+
+#[test]
 fn only_registers_that_were_needed_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let program = compile("gcc", "secret.c", &["-O2", "-fomit-frame-pointer"], folder.path());
     let file = folder.path().join("capture.jsonl");
-    let status = trace_capture().args(["--duration", "300ms", "-o"]).arg(&file).arg("--").arg(program).stdout(Stdio::null()).status();
+    let status = ptrace_capture().args(["--duration", "300ms", "-o"]).arg(&file).arg("--").arg(program).stdout(Stdio::null()).status();
     assert!(status.unwrap().success());
     let capture = read(&file);
     for sample in &capture.samples {

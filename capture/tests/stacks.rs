@@ -77,7 +77,7 @@ fn what_comes_and_goes_is_unwound_from_the_capture_alone() {
     let folder = tempfile::tempdir().unwrap();
     let program = compile("g++", "churn.cpp", &["-O2", "-pthread"], folder.path());
     let file = folder.path().join("capture.jsonl");
-    let output = support::trace_capture()
+    let output = support::ptrace_capture()
         .args(["--duration", "60s", "--frequency", "1000", "-o"])
         .arg(&file)
         .arg("--")

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::{Running, capture_pid, compile, read, rewalk, send, trace_capture, wait_until};
+use support::{Running, capture_pid, compile, read, rewalk, send, ptrace_capture, trace_capture, wait_until};
 
 fn threads(folder: &Path) -> Running {
     let program = compile("g++", "threads.cpp", &["-O2", "-fomit-frame-pointer", "-pthread"], folder);
@@ -49,7 +49,7 @@ fn a_target_that_is_stopped_and_continued_during_a_capture_follows() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = threads(folder.path());
     let file = folder.path().join("capture.jsonl");
-    let mut tool = trace_capture()
+    let mut tool = ptrace_capture()
         .args(["--duration", "30s", "--pid", &running.pid().to_string(), "-o"])
         .arg(&file)
         .stderr(Stdio::null())
@@ -94,7 +94,7 @@ fn a_killed_tool_leaves_the_target_running_and_no_capture() {
     let folder = tempfile::tempdir().unwrap();
     let mut running = threads(folder.path());
     let file = folder.path().join("capture.jsonl");
-    let mut tool = trace_capture()
+    let mut tool = ptrace_capture()
         .args(["--duration", "30s", "--pid", &running.pid().to_string(), "-o"])
         .arg(&file)
         .stderr(Stdio::null())
@@ -112,7 +112,7 @@ fn a_killed_tool_leaves_the_target_running_and_no_capture() {
 fn a_command_that_ends_at_once_gives_a_sample_and_its_status_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("capture.jsonl");
-    let output = trace_capture().arg("-o").arg(&file).args(["--", "sh", "-c", "exit 7"]).output().unwrap();
+    let output = ptrace_capture().arg("-o").arg(&file).args(["--", "sh", "-c", "exit 7"]).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{stderr}");
     assert!(stderr.contains("exited with status 7"), "{stderr}");
@@ -129,7 +129,7 @@ fn a_command_that_ends_at_once_gives_a_sample_and_its_status_is_told() {
 #[test]
 fn a_command_that_outlives_the_duration_is_ended() {
     let folder = tempfile::tempdir().unwrap();
-    let output = trace_capture()
+    let output = ptrace_capture()
         .args(["--duration", "200ms", "-o"])
         .arg(folder.path().join("a.jsonl"))
         // Ignores SIGTERM, so that only SIGKILL ends it.
@@ -161,9 +161,10 @@ fn wrong_requests_end_with_2_a_reason_and_no_file() {
         (&["-o", existing_text, "--", "true"], "exists"),
         (&["-o", folder.path().to_str().unwrap(), "--force", "--", "true"], "not a regular file"),
         (&["-o", missing.to_str().unwrap(), "--", "true"], "cannot be written"),
-        (&["--backend", "ebpf", "-o", new_text, "--", "true"], "no eBPF backend"),
+        (&["--backend", "ptrace", "--uprobe", "/bin/true:main", "-o", new_text, "--", "true"], "need the eBPF backend"),
         (&["--duration", "0s", "-o", new_text, "--", "true"], "duration"),
-        (&["--frequency", "0", "-o", new_text, "--", "true"], "0 is not in"),
+        (&["--frequency", "1001", "-o", new_text, "--", "true"], "1001 is not in"),
+        (&["--backend", "ptrace", "--frequency", "0", "-o", new_text, "--", "true"], "nothing to do"),
         (&["--pid", "1", "-o", new_text, "--", "true"], "cannot be used with"),
     ];
     for (arguments, reason) in cases {
@@ -181,7 +182,7 @@ fn wrong_requests_end_with_2_a_reason_and_no_file() {
 fn a_process_with_a_tracer_is_refused_by_its_tracers_name() {
     let folder = tempfile::tempdir().unwrap();
     // The tool itself is the first tracer.
-    let mut first = trace_capture()
+    let mut first = ptrace_capture()
         .args(["--duration", "20s", "-o"])
         .arg(folder.path().join("a.jsonl"))
         .args(["--", "sleep", "60"])
@@ -193,7 +194,7 @@ fn a_process_with_a_tracer_is_refused_by_its_tracers_name() {
         child = support::child_of(first.id());
         child.is_some_and(|child| std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default() == "sleep\n")
     });
-    let output = trace_capture().args(["--pid", &child.unwrap().to_string(), "-o"]).arg(folder.path().join("b.jsonl")).output().unwrap();
+    let output = ptrace_capture().args(["--pid", &child.unwrap().to_string(), "-o"]).arg(folder.path().join("b.jsonl")).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert!(stderr.contains(&format!("already traced by process {} (trace-capture)", first.id())), "{stderr}");

@@ -43,7 +43,7 @@ pub(crate) enum AssembleError {
     },
     /// A BTF blob cannot be read again.
     #[error(transparent)]
-    Btf(StoreError),
+    Btf(#[from] btf_archive::TreeError),
     /// A file that had other bytes before.
     #[error("{} changed while the bundle was built", escape(&path.display().to_string()))]
     Changed {

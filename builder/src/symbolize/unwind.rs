@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use object::{BinaryFormat, Object as _, ObjectSection as _};
 use sealtrace_unwind::UnwindSections;
 
-use super::SymbolizeError;
+use super::{SymbolizeError, pdb};
 use super::image::Image;
 use super::sections::contents;
 
@@ -19,7 +19,8 @@ const MAX_CFI_BYTES: u64 = 1 << 30;
 /// # Errors
 /// [`SymbolizeError`]
 pub(crate) fn unwind_sections(binary: &[u8], debug: Option<&[u8]>) -> Result<Option<UnwindSections>, SymbolizeError> {
-    let image = Image::parse(binary, debug)?;
+    // A PDB holds no CFI.
+    let image = Image::parse(binary, debug.filter(|bytes| !pdb::is_pdb(bytes)))?;
     let file = image.binary();
     if image.format() != BinaryFormat::Elf && !file.is_64() {
         // The format holds addresses of 8 bytes.

@@ -245,7 +245,8 @@ impl Segment {
 /// Whether a header is one of a core dump of an `x86_64` process.
 fn check_kind(header: &[u8]) -> Result<(), CoreError> {
     let big = header.get(5) == Some(&elf::ELFDATA2MSB.0);
-    let half = |at| header.get(at..)?.first_chunk::<2>().map(|bytes| if big { u16::from_be_bytes(*bytes) } else { u16::from_le_bytes(*bytes) });
+    let half =
+        |at| header.get(at..)?.first_chunk::<2>().map(|bytes| if big { u16::from_be_bytes(*bytes) } else { u16::from_le_bytes(*bytes) });
     let found = match half(16).unwrap_or(0) {
         kind if kind == elf::ET_CORE.0 => None,
         kind if kind == elf::ET_EXEC.0 => Some("executable"),

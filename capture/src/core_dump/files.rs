@@ -19,6 +19,8 @@ use crate::modules::{KeepCode, LoadedModule, MAX_FILE_BYTES, MAX_IMAGE_BYTES, un
 
 /// The most bytes read from files (ours: 16 GiB), so that a core that names files without end ends.
 const MAX_TOTAL_BYTES: u64 = 16 << 30;
+/// The most ELF files looked at (ours; a browser maps some two hundred).
+const MAX_MODULES: u32 = 4_096;
 /// The most remarks kept (ours).
 const MAX_REMARKS: usize = 64;
 const ELF_MAGIC: &[u8] = b"\x7fELF";
@@ -27,8 +29,10 @@ const ELF_MAGIC: &[u8] = b"\x7fELF";
 #[derive(Debug)]
 pub(crate) struct Sysroot {
     folder: PathBuf,
-    /// What was read so far.
+    /// Bytes read so far.
     read: u64,
+    /// ELF files looked at so far.
+    modules: u32,
     remarks: Vec<String>,
     more_remarks: u64,
 }
@@ -70,7 +74,7 @@ struct Same {
 
 impl Sysroot {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, read: 0, remarks: Vec::new(), more_remarks: 0 }
+        Self { folder, read: 0, modules: 0, remarks: Vec::new(), more_remarks: 0 }
     }
 
     /// What people should know about files, in the order of paths.
@@ -82,10 +86,19 @@ impl Sysroot {
     /// The module of a mapped file; `None` when it is no ELF file, or nothing of it is in the core.
     pub(crate) fn load(&mut self, key: &FileKey, maps: &[&Map], core: &dyn ReadImage, keep: KeepCode) -> Option<LoadedModule> {
         let Some(page) = first_page(maps, core) else {
+            // Where gdb does not tell whether a part can be executed, data files come here too: nothing is lost by them.
+            if self.is_other_than_elf(&key.path) {
+                return None;
+            }
             self.remark(key, "the core does not hold its first page, so nothing says which build was mapped; it is not used");
             return None;
         };
         if !page.starts_with(ELF_MAGIC) {
+            return None;
+        }
+        self.modules += 1;
+        if self.modules > MAX_MODULES {
+            self.remark(key, "it is not used: the core maps more ELF files than are looked at");
             return None;
         }
         let dumped = dumped(maps, core);
@@ -138,6 +151,15 @@ impl Sysroot {
                 Ok(Same { bytes, to_the_byte })
             }
         }
+    }
+
+    /// Whether there is a file below the folder that is no ELF file.
+    fn is_other_than_elf(&self, path: &Path) -> bool {
+        let first = self.path(path).and_then(|path| open_regular(&path)).map(|(file, _)| {
+            let mut first = [0; 4];
+            file.read_exact_at(&mut first, 0).is_ok() && first == *ELF_MAGIC
+        });
+        matches!(first, Ok(false))
     }
 
     fn path(&self, path: &Path) -> Result<PathBuf, WhyNot> {

@@ -66,9 +66,8 @@ fn capture(core: &CoreFile, sysroot: PathBuf) -> Result<Dump, CoreError> {
     let modules = ModuleCache::new(FileSource::Dump(Sysroot::new(sysroot)), KeepCode::Yes);
     let mut collection = Collection::new(modules, vec![Probe { kind: ProbeType::CoreDump, attach_point: "thread".to_owned() }]);
     let holds = |region: &LiveRegion, address| region.maps.iter().any(|&(start, end, _)| (start..end).contains(&address));
-    let is_main = |region: &LiveRegion| {
-        matches!(region.identity, Identity::Module(..)) && notes.entry().is_some_and(|entry| holds(region, entry))
-    };
+    let is_main =
+        |region: &LiveRegion| matches!(region.identity, Identity::Module(..)) && notes.entry().is_some_and(|entry| holds(region, entry));
     let entered = collection.enter(&maps, core, &is_main).map_err(|source| CoreError::Placement { source })?;
     let space = std::rc::Rc::clone(&entered.space);
     let mut memory = CoreMemory::new(core, &space);
@@ -87,7 +86,8 @@ fn capture(core: &CoreFile, sysroot: PathBuf) -> Result<Dump, CoreError> {
 }
 
 fn remarks(core: &CoreFile, modules: &ModuleCache) -> Vec<String> {
-    let cut = (core.cut > 0).then(|| format!("the core is cut off: {} bytes of memory are missing; stacks end where they need them", core.cut));
+    let cut =
+        (core.cut > 0).then(|| format!("the core is cut off: {} bytes of memory are missing; stacks end where they need them", core.cut));
     let files = match modules.source() {
         FileSource::Dump(sysroot) => sysroot.remarks().collect(),
         FileSource::Process(_) => Vec::new(),

@@ -116,9 +116,15 @@ pub(crate) fn trace_capture() -> Command {
     Command::new(env!("CARGO_BIN_EXE_trace-capture"))
 }
 
-/// Captures a running process; `None`, and a named skip, where this host lets nobody trace but a parent.
+pub(crate) fn ptrace_capture() -> Command {
+    let mut tool = trace_capture();
+    tool.args(["--backend", "ptrace"]);
+    tool
+}
+
+/// Captures a running process by ptrace; `None`, and a named skip, where this host lets nobody trace but a parent.
 pub(crate) fn capture_pid(pid: u32, arguments: &[&str], file: &Path) -> Option<(Capture, Output)> {
-    let output = trace_capture().args(["--pid", &pid.to_string(), "-o"]).arg(file).args(arguments).output().unwrap();
+    let output = ptrace_capture().args(["--pid", &pid.to_string(), "-o"]).arg(file).args(arguments).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.code() == Some(2) && stderr.contains("ptrace_scope") {
         skip("ptrace-pid", &stderr.replace('\n', " "));
@@ -208,8 +214,8 @@ pub(crate) fn rewalk(capture: &Capture, sample: &Sample) -> Walk {
 /// A stack as (file name, module-relative address), innermost first.
 pub(crate) type Stack = Vec<(String, u64)>;
 
-/// Every distinct stack of a capture.
-pub(crate) fn stacks(capture: &Capture) -> BTreeSet<Stack> {
+/// The stack that a walk found.
+pub(crate) fn stack_of(capture: &Capture, walk: &Walk) -> Stack {
     let frame = |word: Word| match word {
         Word::At(place) => {
             let region = &capture.header.regions[usize::try_from(place.region.0).unwrap()];
@@ -218,7 +224,12 @@ pub(crate) fn stacks(capture: &Capture) -> BTreeSet<Stack> {
         }
         other => panic!("a frame at {other:?}"),
     };
-    capture.samples.iter().map(|sample| rewalk(capture, sample).frames.iter().map(|found| frame(found.pc)).collect()).collect()
+    walk.frames.iter().map(|found| frame(found.pc)).collect()
+}
+
+/// Every distinct stack of a capture.
+pub(crate) fn stacks(capture: &Capture) -> BTreeSet<Stack> {
+    capture.samples.iter().map(|sample| stack_of(capture, &rewalk(capture, sample))).collect()
 }
 
 pub(crate) fn file_name(path: &str) -> String {

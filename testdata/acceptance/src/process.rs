@@ -88,17 +88,17 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Captures a command for a while, its stdin open to the end.
+/// Captures a command for a while by ptrace, its stdin open to the end.
 pub fn capture_command(site: &Site, capture: &Path, command: &[&str]) {
     let mut tool = site.tool("trace-capture");
-    tool.args(["--duration", "1500ms", "--frequency", "20", "-o"]).arg(capture).arg("--").args(command);
+    tool.args(["--backend", "ptrace", "--duration", "1500ms", "--frequency", "20", "-o"]).arg(capture).arg("--").args(command);
     Running::start(&mut tool).finish();
 }
 
-/// Captures one round of a running process; `false`, and a named skip, where this host lets nobody trace but a parent.
+/// Captures one round of a running process by ptrace; `false`, and a named skip, where this host lets nobody trace but a parent.
 pub fn capture_pid(site: &Site, capture: &Path, pid: u32) -> bool {
     let mut tool = site.tool("trace-capture");
-    tool.args(["--duration", "1ms", "--frequency", "1", "--pid", &pid.to_string(), "-o"]).arg(capture);
+    tool.args(["--backend", "ptrace", "--duration", "1ms", "--frequency", "1", "--pid", &pid.to_string(), "-o"]).arg(capture);
     let output = run(&mut tool);
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(2) && (said.contains("ptrace_scope") || said.contains("not permitted")) {

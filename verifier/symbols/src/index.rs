@@ -124,6 +124,34 @@ impl Module {
     }
 }
 
+/// What kind of file BTF was taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BtfSource {
+    /// A `.btf.tar.xz` in BTFHub's layout.
+    Hub,
+    /// A kernel as an ELF file.
+    Vmlinux,
+    /// A bootable kernel image.
+    KernelImage,
+    /// BTF alone.
+    Btf,
+}
+
+/// Where a BTF blob comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BtfProvenance {
+    /// What kind of file it was taken from.
+    pub source_kind: BtfSource,
+    /// SHA-256 of that file.
+    pub source_sha256: FileSha256,
+    /// GNU build-id of the kernel, lower-case hex; `None` where the file does not tell it.
+    pub kernel_build_id: Option<String>,
+    /// SHA-256 of the probe object that the blob was minimised for; `None` for all types.
+    pub minimised_for: Option<FileSha256>,
+}
+
 /// A BTF blob and the kernel it is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -140,6 +168,9 @@ pub struct BtfEntry {
     pub layer: BlobDigest,
     /// Length in bytes.
     pub size: u64,
+    /// Where it comes from; absent for a blob without a sidecar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<BtfProvenance>,
 }
 
 /// The per-OS id map: identity text → positions in [`SymbolIndex::modules`], ascending. Several positions: copies or stripped twins.

@@ -6,7 +6,10 @@
 mod index;
 mod table;
 
-pub use index::{BlobRef, BtfEntry, Compression, Coverage, DebugSource, IdMap, IndexError, MAX_INDEX_BYTES, Module, PairedBy, SymbolIndex};
+pub use index::{
+    BlobRef, BtfEntry, BtfProvenance, BtfSource, Compression, Coverage, DebugSource, IdMap, IndexError, MAX_INDEX_BYTES, Module, PairedBy,
+    SymbolIndex,
+};
 pub use table::{
     Alias, CallFrame, Function, FunctionRange, LineRow, Location, MAX_SCOPE_DEPTH, RecordBytes, Rows, Scope, SymbolBinding, SymbolSource,
     SymbolTable, TableBuilder, TableError, TableRow,

@@ -166,6 +166,7 @@ fn content(sealed: &mut Sealed, flaw: Flaw) -> (SymbolIndex, Vec<Descriptor>) {
         release: "6.1.0".to_owned(),
         layer: btf.digest,
         size: btf.size,
+        provenance: None,
     };
     let (modules, kernels) = (vec![module], vec![kernel]);
     let id_map = SymbolIndex::id_map_of(&modules, &kernels);

@@ -10,6 +10,7 @@ mod identity;
 mod json_output;
 mod kill;
 mod mutation;
+mod platforms;
 mod read_only;
 mod reproduce;
 mod terminal;

@@ -214,6 +214,7 @@ fn symbol_index(modules: Vec<Module>) -> SymbolIndex {
         release: "6.1.0".to_owned(),
         layer: BlobDigest::of(b"btf"),
         size: 3,
+        provenance: None,
     }];
     let id_map = SymbolIndex::id_map_of(&modules, &btf);
     SymbolIndex { index_version: 0, name: "demo".to_owned(), version: "1.0".to_owned(), modules, btf, id_map }

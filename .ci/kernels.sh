@@ -1,6 +1,7 @@
 #!/bin/sh
-# Boots Linux kernels of several lines in qemu with one static trace-capture and one probe object, lets it capture a program with known counts,
-# and judges on the host. Prints a table; a kernel that could not be had is named in it. Exit 1 when any value is wrong.
+# Boots Linux kernels of several lines in qemu with one static trace-capture and one probe object, lets it capture a program with known
+# counts, and judges on the host. Prints a table; a kernel that could not be had is named in it. Exit 1 when any value is wrong, 2 when no kernel
+# could be had.
 # SEALTRACE_BIN: a folder with symbol-bundle, trace-resolve, btf-archive and a static trace-capture, instead of building them.
 # SEALTRACE_KERNEL_STEPS: `ptrace` proves the machines and the workload without eBPF.
 set -eu
@@ -38,9 +39,10 @@ fi
 case ,$steps, in *,archive,* | *,foreign,*)
     while IFS="$(printf '\t')" read -r line file release package version; do
         system=$(awk -v line="$line" '$1 == line { print $3 }' testdata/kernels/kernels.txt)
-        "$tools/btf-archive" add "target/kernels/$file" --to "$work/full" --distro debian --version "$system" --release "$release" </dev/null
+        "$tools/btf-archive" add "$work/full" "target/kernels/$file" --distro debian --version "$system" --arch x86_64 --release "$release" \
+            </dev/null >>"$work/btf.log"
     done <"$list"
-    "$tools/btf-archive" minimize "$work/full" --to "$btf"
+    "$tools/btf-archive" minimize "$work/full" --object capture-ebpf/sealtrace.bpf.o -o "$btf"
     ;;
 esac
 sh .ci/kernels/initramfs.sh "$work" "$capture" "$btf"
@@ -83,7 +85,7 @@ kernels = [dict(zip(keys, line.rstrip("\n").split("\t"))) for line in open(sys.a
 for kernel in kernels:
     kernel["steps"] = kernel["steps"].split(",")
 word = lambda name: os.environ["PLAN_" + name]
-print(json.dumps({"calls": int(word("CALLS")), "leastSamples": 3 if "ptrace" in kernels[0]["steps"] else 20, "object": word("OBJECT"),
+print(json.dumps({"calls": int(word("CALLS")), "leastSamples": 3 if any("ptrace" in one["steps"] for one in kernels) else 20, "object": word("OBJECT"),
                   "tools": word("TOOLS"), "store": word("STORE"), "skipped": word("SKIPPED"), "kernels": kernels}))
 END
 echo "static trace-capture $(sha256sum "$capture" | cut -d' ' -f1), $(($(wc -c <"$capture") / 1024)) KiB; probe object $(sha256sum capture-ebpf/sealtrace.bpf.o | cut -d' ' -f1)"

@@ -1,4 +1,4 @@
-"""Judges what the virtual machines of `make kernels` sent, and prints the table. Exit 1 when any value is wrong.
+"""Judges what the virtual machines of `make kernels` sent, and prints the table. Exit 1 when any value is wrong, 2 without any kernel.
 
 check.py PLAN.json, which .ci/kernels.sh writes: `calls`, `leastSamples`, `object` (digest), `tools`, `store`, `skipped` (a file), and for
 each kernel `line`, `wanted` (its release), `out` (a folder), `steps`, `foreign` (the BTF offered to that step). Standard library only.
@@ -184,7 +184,10 @@ def main():
     print("\nseconds a kernel, boot to power-off (of a processor): " + ", ".join(seconds))
     for what in wrong:
         print("WRONG: " + what)
-    sys.exit(1 if wrong or not plan["kernels"] else 0)
+    if not plan["kernels"]:
+        print("no verdict: not one kernel could be had", file=sys.stderr)
+        sys.exit(2)
+    sys.exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,10 @@ impl KernelTuple {
     /// Whether every part can stand in a path of an archive.
     pub(crate) fn is_plain(&self) -> bool {
         let plain = |part: &str| {
-            !part.is_empty() && !part.starts_with('.') && part.len() <= 128 && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.len() <= 128
+                && part.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/')
         };
         [&self.distro, &self.version, &self.arch, &self.release].into_iter().all(|part| plain(part))
     }
@@ -126,7 +129,15 @@ mod tests {
         ] {
             assert_eq!(machine.tuple(text).unwrap().to_string(), "debian/12/arm64/6.1.0-18-arm64", "{text}");
         }
-        for text in ["", "ID=debian", "VERSION_ID=12", "ID=\nVERSION_ID=12", "ID=a/b\nVERSION_ID=1", "ID=..\nVERSION_ID=1", "ID=arch\nVERSION_ID=\"\""] {
+        for text in [
+            "",
+            "ID=debian",
+            "VERSION_ID=12",
+            "ID=\nVERSION_ID=12",
+            "ID=a/b\nVERSION_ID=1",
+            "ID=..\nVERSION_ID=1",
+            "ID=arch\nVERSION_ID=\"\"",
+        ] {
             assert_eq!(machine.tuple(text), None, "{text}");
         }
     }

@@ -65,6 +65,15 @@ impl Sidecar {
         Self { sidecar_version: 0, kernel, blob, provenance }
     }
 
+    /// Parses the sidecar of a blob whose place tells no kernel, and checks that it is about these bytes.
+    ///
+    /// # Errors
+    /// [`SidecarError`]
+    pub fn of_blob(bytes: &[u8], blob: &[u8]) -> Result<Self, SidecarError> {
+        let sidecar: Self = sealtrace_json::parse(bytes, MAX_SIDECAR_BYTES)?;
+        Self::parse(bytes, &sidecar.kernel, blob)
+    }
+
     /// Parses a sidecar and checks that it is about this kernel and these bytes.
     ///
     /// # Errors

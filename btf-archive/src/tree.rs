@@ -1,20 +1,27 @@
-//! A folder in BTFHub's layout: `<distro>/<version>/<arch>/<release>.btf`, nothing else.
+//! A folder in BTFHub's layout: `<distro>/<version>/<arch>/<release>.btf`, or `.btf.tar.xz`, each with its `.btf.json` or without.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use sealtrace_btf::{Header, ParseError};
 use sealtrace_console::{ExitCode, Failure, escape};
 use sealtrace_digest::BlobDigest;
+use sealtrace_symbols::BtfProvenance;
 use serde::Serialize;
 
-use crate::header::{BtfHeader, BtfHeaderError};
+use crate::identity::KernelTuple;
+use crate::sidecar::{MAX_SIDECAR_BYTES, Sidecar, SidecarError};
+use crate::source::{MAX_BLOB_BYTES, SourceError, unpack_hub};
 
-/// The largest BTF blob accepted (ours; a distribution kernel's vmlinux has 4 to 12 MiB).
-const MAX_BLOB_BYTES: u64 = 256 << 20;
 /// Most blobs of one folder (ours; BTFHub holds about 10,000).
 const MAX_BLOBS: usize = 100_000;
 /// How deep a release file lies: distro, version, arch, file.
 const DEPTH: usize = 4;
+/// What a blob and a sidecar end in.
+const PLAIN: &str = ".btf";
+const PACKED: &str = ".btf.tar.xz";
+const SIDECAR: &str = ".btf.json";
 
 /// A BTF blob and the kernel it is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -28,10 +35,12 @@ pub struct BtfBlob {
     pub arch: String,
     /// `uname -r`.
     pub release: String,
-    /// Length in bytes.
+    /// Length in bytes, uncompressed.
     pub size: u64,
-    /// SHA-256 of the bytes.
+    /// SHA-256 of the uncompressed bytes.
     pub sha256: BlobDigest,
+    /// Where it comes from; `None` without a sidecar.
+    pub provenance: Option<BtfProvenance>,
     /// Where the file is.
     #[serde(skip)]
     pub path: PathBuf,
@@ -49,14 +58,8 @@ pub enum TreeError {
         /// Why.
         source: io::Error,
     },
-    /// A compressed blob.
-    #[error("{} is compressed: this release reads plain .btf files", shown(path))]
-    Compressed {
-        /// Which.
-        path: PathBuf,
-    },
     /// Something that has no place in the layout.
-    #[error("{} is not <distro>/<version>/<arch>/<release>.btf", shown(path))]
+    #[error("{} is not <distro>/<version>/<arch>/<release>.btf or .btf.tar.xz", shown(path))]
     Place {
         /// Which.
         path: PathBuf,
@@ -67,7 +70,37 @@ pub enum TreeError {
         /// Which.
         path: PathBuf,
         /// What is wrong.
-        source: BtfHeaderError,
+        source: ParseError,
+    },
+    /// An archive that cannot be unpacked.
+    #[error("{}: {source}", shown(path))]
+    Packed {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: SourceError,
+    },
+    /// A sidecar that is not this blob's.
+    #[error("{}: {source}", shown(path))]
+    Sidecar {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        source: SidecarError,
+    },
+    /// Two blobs for one kernel, or a sidecar without a blob.
+    #[error("{}: {what}", shown(path))]
+    Pairing {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A blob that had other bytes before.
+    #[error("{} changed while it was used", shown(path))]
+    Changed {
+        /// Which.
+        path: PathBuf,
     },
     /// Larger or more than a limit.
     #[error("{}: more than {limit} {what}", shown(path))]
@@ -75,7 +108,7 @@ pub enum TreeError {
         /// Which.
         path: PathBuf,
         /// The limit.
-        limit: u64,
+        limit: usize,
         /// What is counted.
         what: &'static str,
     },
@@ -95,15 +128,34 @@ impl From<TreeError> for Failure {
     fn from(error: TreeError) -> Self {
         let layout = "arrange the folder as <distro>/<version>/<arch>/<release>.btf, for example debian/12/x86_64/6.1.0-18-amd64.btf";
         let (exit, hint) = match &error {
-            TreeError::Header { .. } => {
+            TreeError::Header { .. } | TreeError::Packed { .. } => {
                 (ExitCode::Malformed, "replace the file: copy it again from /sys/kernel/btf/vmlinux or from BTFHub")
             }
+            TreeError::Sidecar { .. } => (ExitCode::Rejected, "add the blob again with btf-archive add --force, or remove both files"),
+            TreeError::Pairing { .. } => (ExitCode::NoVerdict, "keep one blob for each kernel, and its sidecar beside it"),
+            TreeError::Changed { .. } => (ExitCode::NoVerdict, "wait until nothing writes to the folder and run the command again"),
             TreeError::Limit { .. } => (ExitCode::Malformed, "split the folder, or take the file out"),
-            TreeError::Compressed { .. } => (ExitCode::NoVerdict, "unpack it first: tar -xJf FILE"),
             TreeError::Io { .. } => (ExitCode::NoVerdict, "check that the folder exists and can be read"),
             TreeError::Place { .. } | TreeError::Empty { .. } => (ExitCode::NoVerdict, layout),
         };
-        Self::new(exit, &error).hint(hint)
+        Self::from_error(exit, "archive", &error).hint(hint)
+    }
+}
+
+impl BtfBlob {
+    /// The kernel it is for.
+    pub fn kernel(&self) -> KernelTuple {
+        let Self { distro, version, arch, release, .. } = self.clone();
+        KernelTuple { distro, version, arch, release }
+    }
+
+    /// The uncompressed bytes, if they are still those that were found.
+    ///
+    /// # Errors
+    /// [`TreeError`]
+    pub fn read(&self) -> Result<Vec<u8>, TreeError> {
+        let bytes = read_blob(&self.path)?;
+        if BlobDigest::of(&bytes) == self.sha256 { Ok(bytes) } else { Err(TreeError::Changed { path: self.path.clone() }) }
     }
 }
 
@@ -112,14 +164,54 @@ impl From<TreeError> for Failure {
 /// # Errors
 /// [`TreeError`]
 pub fn collect(root: &Path) -> Result<Vec<BtfBlob>, TreeError> {
-    let mut files = Vec::new();
-    walk(root, &mut Vec::new(), &mut files)?;
-    if files.is_empty() {
-        return Err(TreeError::Empty { path: root.to_owned() });
+    let blobs = files(root)?.into_iter().map(|(kernel, file)| file.blob(kernel)).collect::<Result<Vec<_>, _>>()?;
+    if blobs.is_empty() { Err(TreeError::Empty { path: root.to_owned() }) } else { Ok(blobs) }
+}
+
+/// A blob's file and its sidecar's.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BlobFile {
+    pub(crate) path: PathBuf,
+    sidecar: Option<PathBuf>,
+}
+
+impl BlobFile {
+    fn blob(self, kernel: KernelTuple) -> Result<BtfBlob, TreeError> {
+        let bytes = read_blob(&self.path)?;
+        Header::parse(&bytes).map_err(|source| TreeError::Header { path: self.path.clone(), source })?;
+        let provenance = self.sidecar.map(|path| {
+            let text = read_bounded(&path, MAX_SIDECAR_BYTES)?;
+            let sidecar = Sidecar::parse(&text, &kernel, &bytes).map_err(|source| TreeError::Sidecar { path, source })?;
+            Ok(sidecar.provenance)
+        });
+        let KernelTuple { distro, version, arch, release } = kernel;
+        let (size, sha256) = (u64::try_from(bytes.len()).unwrap_or(u64::MAX), BlobDigest::of(&bytes));
+        Ok(BtfBlob { distro, version, arch, release, size, sha256, provenance: provenance.transpose()?, path: self.path })
     }
-    let mut blobs = files.into_iter().map(|(path, place)| read(path, place)).collect::<Result<Vec<_>, _>>()?;
-    blobs.sort();
-    Ok(blobs)
+}
+
+/// The blobs of a folder by kernel; nothing is read.
+pub(crate) fn files(root: &Path) -> Result<BTreeMap<KernelTuple, BlobFile>, TreeError> {
+    let mut places = Vec::new();
+    walk(root, &mut Vec::new(), &mut places)?;
+    let mut files: BTreeMap<KernelTuple, BlobFile> = BTreeMap::new();
+    for (path, [distro, version, arch, file]) in places {
+        let ending = [PACKED, SIDECAR, PLAIN].into_iter().find_map(|ending| Some((ending, file.strip_suffix(ending)?)));
+        let Some((ending, release)) = ending.filter(|(_, release)| !release.is_empty()) else { return Err(TreeError::Place { path }) };
+        let entry = files.entry(KernelTuple { distro, version, arch, release: release.to_owned() }).or_default();
+        if ending == SIDECAR {
+            entry.sidecar = Some(path);
+        } else if entry.path.as_os_str().is_empty() {
+            entry.path = path;
+        } else {
+            return Err(TreeError::Pairing { path, what: "there is another blob for this kernel" });
+        }
+    }
+    let alone = files.values().find(|file| file.path.as_os_str().is_empty());
+    match alone.and_then(|file| file.sidecar.clone()) {
+        Some(path) => Err(TreeError::Pairing { path, what: "there is no blob beside this sidecar" }),
+        None => Ok(files),
+    }
 }
 
 /// The names on the way to a file, and the file.
@@ -142,38 +234,34 @@ fn walk(folder: &Path, way: &mut Vec<String>, files: &mut Vec<(PathBuf, Place)>)
         way.push(name.to_owned());
         if kind.is_dir() && way.len() < DEPTH {
             walk(&path, way, files)?;
-        } else if !kind.is_file() || <&Place>::try_from(way.as_slice()).is_err() {
+        } else if let Ok(found) = <&Place>::try_from(way.as_slice())
+            && kind.is_file()
+        {
+            files.push((path.clone(), found.clone()));
+        } else {
             return Err(place());
-        } else if let Ok(place) = <&Place>::try_from(way.as_slice()) {
-            files.push((path, place.clone()));
         }
         way.pop();
-        if files.len() > MAX_BLOBS {
-            return Err(TreeError::Limit { path: folder.to_owned(), limit: 100_000, what: "blobs" });
+        if files.len() > 2 * MAX_BLOBS {
+            return Err(TreeError::Limit { path: folder.to_owned(), limit: MAX_BLOBS, what: "blobs" });
         }
     }
     Ok(())
 }
 
-fn read(path: PathBuf, place: Place) -> Result<BtfBlob, TreeError> {
-    let [distro, version, arch, file] = place;
-    if file.contains(".btf.") {
-        return Err(TreeError::Compressed { path });
+/// The uncompressed bytes of a blob.
+pub(crate) fn read_blob(path: &Path) -> Result<Vec<u8>, TreeError> {
+    let bytes = read_bounded(path, MAX_BLOB_BYTES)?;
+    if path.as_os_str().as_encoded_bytes().ends_with(PACKED.as_bytes()) {
+        return unpack_hub(&bytes).map_err(|source| TreeError::Packed { path: path.to_owned(), source });
     }
-    let Some(release) = file.strip_suffix(".btf").filter(|release| !release.is_empty()).map(ToOwned::to_owned) else {
-        return Err(TreeError::Place { path });
-    };
+    Ok(bytes)
+}
+
+pub(crate) fn read_bounded(path: &Path, limit: usize) -> Result<Vec<u8>, TreeError> {
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(MAX_BLOB_BYTES + 1).read_to_end(&mut bytes));
-    let size = match read {
-        Ok(size) => u64::try_from(size).unwrap_or(u64::MAX),
-        Err(source) => return Err(TreeError::Io { path, source }),
-    };
-    if size > MAX_BLOB_BYTES {
-        return Err(TreeError::Limit { path, limit: MAX_BLOB_BYTES, what: "bytes" });
-    }
-    match BtfHeader::parse(&bytes) {
-        Ok(_) => Ok(BtfBlob { distro, version, arch, release, size, sha256: BlobDigest::of(&bytes), path }),
-        Err(source) => Err(TreeError::Header { path, source }),
-    }
+    let read = std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    read.map_err(|source| TreeError::Io { path: path.to_owned(), source })?;
+    if bytes.len() > limit { Err(TreeError::Limit { path: path.to_owned(), limit, what: "bytes" }) } else { Ok(bytes) }
 }

@@ -136,13 +136,23 @@ fn kernel_btf() -> Fact {
     let found = std::fs::metadata("/sys/kernel/btf/vmlinux").ok().map(|metadata| metadata.len());
     let meaning = if found.is_some() { Meaning::Good } else { Meaning::Open };
     let found = found.map_or("none in /sys/kernel/btf/vmlinux".to_owned(), |bytes| format!("/sys/kernel/btf/vmlinux, {bytes} bytes"));
-    Fact { name: "kernel types (BTF)", found, meaning, next: Some("give them with --with-btf=PATH, or --bundle of a bundle that holds this kernel's") }
+    Fact {
+        name: "kernel types (BTF)",
+        found,
+        meaning,
+        next: Some("give them with --with-btf=PATH, or --bundle of a bundle that holds this kernel's"),
+    }
 }
 
 fn user_probes() -> Fact {
     let there = Path::new("/sys/bus/event_source/devices/uprobe/type").exists();
     let (found, meaning) = if there { ("allowed by this kernel", Meaning::Good) } else { ("no uprobe event source", Meaning::Open) };
-    Fact { name: "user probes", found: found.to_owned(), meaning, next: Some("without them --uprobe and --uretprobe cannot be used; samples can") }
+    Fact {
+        name: "user probes",
+        found: found.to_owned(),
+        meaning,
+        next: Some("without them --uprobe and --uretprobe cannot be used; samples can"),
+    }
 }
 
 fn setting(name: &'static str, path: &str) -> Fact {
@@ -163,13 +173,17 @@ fn seccomp() -> Fact {
 fn trial(args: &DoctorArgs) -> Usable {
     match ebpf::prepare(&args.btf) {
         Ok(prepared) => Usable { backend: "ebpf", usable: true, why: format!("tried: {}", prepared.describe()) },
-        Err(failure) => Usable { backend: "ebpf", usable: false, why: format!("tried: {}", failure.message()) },
+        Err(failure) => {
+            Usable { backend: "ebpf", usable: false, why: format!("tried: {}", failure.message().trim_start_matches("no eBPF capture: ")) }
+        }
     }
 }
 
 fn ptrace() -> Usable {
     let why = match read("/proc/sys/kernel/yama/ptrace_scope").as_deref() {
-        Some("3") => return Usable { backend: "ptrace", usable: false, why: "yama ptrace_scope is 3: no tracing until the next boot".to_owned() },
+        Some("3") => {
+            return Usable { backend: "ptrace", usable: false, why: "yama ptrace_scope is 3: no tracing until the next boot".to_owned() };
+        }
         Some("2") => "with CAP_SYS_PTRACE only (yama ptrace_scope is 2)",
         Some("1") => "of commands that it starts; of other processes as root (yama ptrace_scope is 1)",
         _ => "of commands that it starts, of your own processes; of all as root",

@@ -16,7 +16,9 @@ pub(crate) fn no_sample(what: &str, ending: Option<Ending>) -> Failure {
     let failure = Failure::new(ExitCode::NoVerdict, format_args!("no sample was taken of {what}, so no capture is written"));
     match ending {
         Some(_) => failure.hint("it ended before a sample was due: start it with `trace-capture … -- CMD`, or raise --frequency"),
-        None => failure.hint("none of its threads ran on a processor, or none could be stopped: --backend ptrace takes threads that wait, too"),
+        None => {
+            failure.hint("none of its threads ran on a processor, or none could be stopped: --backend ptrace takes threads that wait, too")
+        }
     }
 }
 

@@ -55,13 +55,7 @@ fn btf_record(cli: &Cli) -> BtfRecord {
         Some(path) if path.is_empty() => "BTF was asked for (--with-btf); the ptrace backend reads no kernel types, so none was selected",
         Some(_) => "BTF was given (--with-btf=PATH); the ptrace backend reads no kernel types, so it was not opened",
     };
-    BtfRecord {
-        source_kind: "none".to_owned(),
-        source_path: None,
-        sha256: None,
-        selection_reason: selection_reason.to_owned(),
-        used: None,
-    }
+    BtfRecord { source_kind: "none".to_owned(), source_path: None, sha256: None, selection_reason: selection_reason.to_owned(), used: None }
 }
 
 fn new_session(pid: Tid) -> Session {

@@ -90,7 +90,8 @@ fn capture(cli: &Cli, target: &Target) -> Result<Captured, Failure> {
             Ok(prepared) => prepared.run(cli, target),
             Err(failure) if cli.has_user_probes() || cli.btf.with_btf.is_some() => Err(failure),
             Err(failure) => {
-                note(&format!("trace-capture: using the ptrace backend, not eBPF: {}", failure.message()));
+                let why = failure.message().trim_start_matches("no eBPF capture: ");
+                note(&format!("trace-capture: using the ptrace backend, not eBPF: {why}"));
                 ptrace::run(cli, target)
             }
         },

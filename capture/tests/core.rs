@@ -251,10 +251,8 @@ fn a_core_that_was_cut_off_gives_what_it_holds_or_one_error() {
             }
         }
         // gdb writes the notes last: without them there is no thread.
-        assert_eq!(
-            kept > 0,
-            core.file.file_name().unwrap() != format!("gcore.{}", core.file.extension().unwrap_or_default().to_str().unwrap()).as_str()
-        );
+        let by_gdb = core.file.file_name().unwrap().to_string_lossy().starts_with("gcore.");
+        assert_eq!(kept > 0, !by_gdb);
     }
 }
 
@@ -276,14 +274,13 @@ fn what_is_no_core_of_a_64_bit_process_is_refused_with_its_name_and_the_next_ste
         ("i386", elf(4, 3), 2, "a 32-bit x86 process"),
         ("zstd", vec![0x28, 0xb5, 0x2f, 0xfd, 0], 2, "zstd -d"),
         ("lz4", vec![0x04, 0x22, 0x4d, 0x18, 0], 2, "lz4 -d"),
-        ("threadless", elf(4, 62), 3, "not a core"),
+        ("threadless", elf(4, 62), 3, "cannot capture from"),
     ];
     for (name, bytes, exit, expected) in cases {
         std::fs::write(at(name), bytes).unwrap();
         let to = at("capture");
         let output = run(&at(name), &["--json"], &to);
         let said = String::from_utf8_lossy(&output.stderr);
-        let expected = if name == "threadless" { "cannot capture from" } else { expected };
         assert!(output.status.code() == Some(exit) && said.contains(expected) && said.contains("next:"), "{name}: {said}");
         assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("\"exit\":{exit}")) && !to.exists(), "{name}");
     }

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::{Running, capture_pid, compile, read, rewalk, send, ptrace_capture, trace_capture, wait_until};
+use support::{Running, capture_pid, compile, ptrace_capture, read, rewalk, send, trace_capture, wait_until};
 
 fn threads(folder: &Path) -> Running {
     let program = compile("g++", "threads.cpp", &["-O2", "-fomit-frame-pointer", "-pthread"], folder);

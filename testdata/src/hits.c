@@ -2,7 +2,8 @@
 // a probe can be held against it. Each call answers with a number that the next one needs: a call that went wrong shows.
 // Usage: hits [wait] CALLS THREADS MILLISECONDS [fork | exec PROGRAM ARGUMENTS...]
 //        hits until                    calls every 100 microseconds until its stdin ends
-// wait: says "ready" and begins when stdin gives a line. MILLISECONDS: processor time that the process burns at least.
+// wait: says "ready" and begins when stdin gives a line. MILLISECONDS: processor time that the process has used
+// at the end at least (time before an exec counts).
 // fork: a child makes as many calls at the same time. exec: another program instead of the end.
 // Build: gcc -O2 -fomit-frame-pointer -pthread hits.c -o hits
 #include <poll.h>

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-__attribute__((noinline)) static void spin(void)
+__attribute__((noinline)) void spin(void)
 {
     puts("ready");
     fflush(stdout);

@@ -38,7 +38,7 @@ pub enum UnpackError {
     },
 }
 
-pub(crate) fn malformed(format: &'static str, what: impl ToString) -> UnpackError {
+pub(crate) fn malformed(format: &'static str, what: impl std::fmt::Display) -> UnpackError {
     UnpackError::Malformed { format, what: what.to_string() }
 }
 

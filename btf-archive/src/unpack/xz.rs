@@ -127,12 +127,7 @@ fn number(bytes: &mut &[u8]) -> Result<u64, UnpackError> {
 }
 
 /// Unpacks the block that `bytes` begin with; what is behind it.
-fn block<'a>(
-    bytes: &'a [u8],
-    (filtered, check): (Filtered, Check),
-    out: &mut Vec<u8>,
-    limit: usize,
-) -> Result<&'a [u8], UnpackError> {
+fn block<'a>(bytes: &'a [u8], (filtered, check): (Filtered, Check), out: &mut Vec<u8>, limit: usize) -> Result<&'a [u8], UnpackError> {
     let (packed, unpacked) = extent(bytes)?;
     if out.len().checked_add(unpacked).is_none_or(|total| total > limit) {
         return Err(UnpackError::TooLarge { format: FORMAT, limit });

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use sealtrace_console::{ExitCode, Failure, escape};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::{BlobError, LayoutError};
-use sealtrace_store::StoreError;
 use sealtrace_symbols::IndexError;
 
 use crate::collect::CollectError;

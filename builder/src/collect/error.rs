@@ -91,9 +91,10 @@ impl From<CollectError> for Failure {
             ),
             CollectError::NotAFolder { .. } => (ExitCode::NoVerdict, "name the folder that the release was installed into"),
             CollectError::NotUtf8 { .. } => (ExitCode::NoVerdict, "rename the file: paths in the symbol index are UTF-8"),
-            CollectError::Empty { .. } => {
-                (ExitCode::NoVerdict, "name the folder that the release was installed into; it must hold ELF programs or libraries")
-            }
+            CollectError::Empty { .. } => (
+                ExitCode::NoVerdict,
+                "name the folder that the release was installed into; it must hold ELF, PE or Mach-O programs or libraries",
+            ),
             CollectError::Changed { .. } => (ExitCode::NoVerdict, "wait until nothing writes to the tree and run the command again"),
         };
         Self::new(exit, &error).hint(hint)

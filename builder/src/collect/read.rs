@@ -20,7 +20,8 @@ pub(super) fn identify_file(path: &str, location: &Path) -> Result<Result<Vec<Ob
     };
     let (sha256, crc32) = (FileSha256::of(&bytes), crc32fast::hash(&bytes));
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let object = |Slice { range, info }| ObjectFile { path: path.to_owned(), location: location.to_owned(), sha256, crc32, size, range, info };
+    let object =
+        |Slice { range, info }| ObjectFile { path: path.to_owned(), location: location.to_owned(), sha256, crc32, size, range, info };
     Ok(Ok(slices.into_iter().map(object).collect()))
 }
 

@@ -150,7 +150,12 @@ fn holds_object_file(root: &Path) -> bool {
             }
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                Ok(kind) if kind.is_file() && starts(&entry.path(), 4) == b"\x7fELF" => return true,
+                Ok(kind)
+                    if kind.is_file()
+                        && sealtrace_object_id::has_object_magic(&starts(&entry.path(), sealtrace_object_id::MAGIC_BYTES)) =>
+                {
+                    return true;
+                }
                 _ => {}
             }
         }

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use object::{BinaryFormat, Object as _, ObjectSection as _};
 use sealtrace_unwind::UnwindSections;
 
-use super::{SymbolizeError, pdb};
 use super::image::Image;
 use super::sections::contents;
+use super::{SymbolizeError, pdb};
 
 /// Largest CFI section read, decompressed: 1 GiB (ours).
 const MAX_CFI_BYTES: u64 = 1 << 30;

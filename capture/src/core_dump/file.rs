@@ -155,7 +155,7 @@ impl CoreFile {
 
     fn add_load(&mut self, segment: &Segment) -> Result<(), CoreError> {
         let Some(end) = segment.vaddr.checked_add(segment.mem_size) else { return malformed("a segment ends beyond the address space") };
-        if segment.vaddr % PAGE != 0 || segment.mem_size % PAGE != 0 {
+        if !segment.vaddr.is_multiple_of(PAGE) || !segment.mem_size.is_multiple_of(PAGE) {
             return malformed("a segment of memory is no whole number of pages");
         }
         if segment.file_size > segment.mem_size {

@@ -273,7 +273,7 @@ fn survives(file: &File) {
 /// Each byte of headers, notes and the chain on the stack; of the rest, which is zeros and `nop`, one in 32.
 fn is_tried(at: usize, byte: u8) -> bool {
     let headers_and_notes = 64 + 4 * 56 + notes().concat().len();
-    at < headers_and_notes || at % 32 == 0 || (byte != 0 && byte != 0x90)
+    at < headers_and_notes || at.is_multiple_of(32) || (byte != 0 && byte != 0x90)
 }
 
 #[test]

@@ -33,7 +33,9 @@ pub(crate) enum EbpfError {
     Processors { source: io::Error },
     #[error("this process cannot read its own /proc files")]
     Own { source: io::Error },
-    #[error("the canary heard nothing of itself in {waited:?}: the clock does not tick in this process's PID namespace, or kernel types are wrong")]
+    #[error(
+        "the canary heard nothing of itself in {waited:?}: the clock does not tick in this process's PID namespace, or kernel types are wrong"
+    )]
     CanarySilent { waited: Duration },
     #[error("the canary read a wrong {what}: found {found:#x}, expected {}", expected.map_or("another".to_owned(), |value| format!("{value:#x}")))]
     CanaryWrong { what: &'static str, found: u64, expected: Option<u64> },

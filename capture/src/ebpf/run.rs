@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use rustix::time::{ClockId, clock_gettime};
-use sealtrace_console::Failure;
+use sealtrace_console::{ExitCode, Failure};
 use sealtrace_probe::{Config, OBJECT, OBJECT_NAME, Record, SkipBeforeExec, Slot, USER_PROBES};
 use sealtrace_trace::{ProbeObject, ProbeType, Sampling};
 
@@ -76,6 +76,10 @@ struct Walker {
 pub(super) fn run(prepared: Prepared, cli: &Cli, target: &Target) -> Result<Captured, Failure> {
     let Prepared { object, btf, own_exec_id } = prepared;
     let probes = probes(cli, target).map_err(|error| failure(&error))?;
+    if probes.is_empty() {
+        return Err(Failure::new(ExitCode::NoVerdict, "--frequency 0 without --uprobe and --uretprobe leaves nothing to capture")
+            .hint("give a frequency of 1 to 1000, or name a probe"));
+    }
     let (mut watched, held) = hold(target)?;
     let session = Session::new(watched.pid, probes.iter().map(|attached| attached.probe.clone()).collect(), KeepCode::Yes);
     let walker = Walker { session, probes, exec_id: None, epoch: boot_time() };
@@ -162,7 +166,8 @@ impl Run {
         self.object.configure(&Config { ns_dev, ns_ino, tgid, skip }).map_err(kernel)?;
         if let Some(held) = held {
             release(held, cli)?;
-            process::check_program(watched.pid).or_else(|error| if process::is_gone(watched.pid) { Ok(()) } else { Err(error) })
+            process::check_program(watched.pid)
+                .or_else(|error| if process::is_gone(watched.pid) { Ok(()) } else { Err(error) })
                 .map_err(|error| target_failure(&error))?;
         }
         self.watch(cli.duration, watched);
@@ -216,7 +221,8 @@ impl Run {
         let count = |attached: &Attached| {
             let counters = self.object.counters(attached.slot)?;
             if !counters.add_up() || counters.delivered != attached.read {
-                let what = format!("{} of {}: {counters:?}, {} read", attached.probe.kind.name(), attached.probe.attach_point, attached.read);
+                let what =
+                    format!("{} of {}: {counters:?}, {} read", attached.probe.kind.name(), attached.probe.attach_point, attached.read);
                 return Err(EbpfError::Counters { what });
             }
             Ok(KernelCount { hits: counters.hits, lost: counters.lost })

@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use object::Endianness;
 use object::elf::{self, FileHeader64};
 use object::read::elf::{FileHeader as _, ProgramHeader as _, Sym as _};
-use object::Endianness;
 
 use crate::run::Target;
 
@@ -76,7 +76,9 @@ pub(crate) fn find(argument: &OsStr, target: &Target) -> Result<Place, SymbolErr
     let file = match target {
         Target::Command(_) => absolute.clone(),
         Target::Process(pid) => {
-            let below = absolute.strip_prefix("/").map_err(|_relative| read(std::io::Error::other("give an absolute path, as the process sees it")))?;
+            let below = absolute
+                .strip_prefix("/")
+                .map_err(|_relative| read(std::io::Error::other("give an absolute path, as the process sees it")))?;
             PathBuf::from(format!("/proc/{pid}/root")).join(below)
         }
     };

@@ -39,7 +39,10 @@ impl Own {
         let share = (self.cpu / self.wall / f64::from(threads.min(processors))).min(1.0);
         let expected = FREQUENCY * self.cpu;
         let chance = 4.0 * (expected * (1.0 - share)).sqrt();
-        assert!((found - expected).abs() <= 0.03 * expected + 5.0 + chance, "{found} samples, {expected:.1} ± {chance:.1} expected: {self:?}");
+        assert!(
+            (found - expected).abs() <= 0.03 * expected + 5.0 + chance,
+            "{found} samples, {expected:.1} ± {chance:.1} expected: {self:?}"
+        );
     }
 }
 

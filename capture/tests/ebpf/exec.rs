@@ -1,11 +1,9 @@
 //! A target that executes another program: what was seen before is placed in the old program, what after in the new one.
 
-use std::path::Path;
-
 use sealtrace_trace::Capture;
 
 use crate::support::{Stack, compile_to, rewalk, source, stack_of};
-use crate::{PLAIN, at, captured, hits, loss, turn};
+use crate::{at, captured, hits, loss, turn};
 
 /// The stacks of one kind of sample.
 fn of_kind(capture: &Capture, kind: &str) -> Vec<Stack> {
@@ -31,16 +29,17 @@ fn samples_before_and_after_an_exec_are_placed_in_the_program_that_ran() {
     let before = hits(folder.path());
     let after = folder.path().join("after");
     // Another layout of the same functions: an address of one is no place of the other.
-    compile_to("gcc", &source("hits.c"), &["-O0", "-pthread", "-static-pie"], Path::new(&after));
+    compile_to("gcc", &source("hits.c"), &["-O0", "-pthread", "-static-pie"], &after);
     let (one, other) = (before.to_str().unwrap(), after.to_str().unwrap());
-    let command = [one, "1000", "4", "500", "exec", other, "5000", "1", "500"];
+    let command = [one, "1000", "4", "500", "exec", other, "5000", "1", "1200"];
     let (capture, _) = captured(&["--uprobe", &at(&before, "hit")], command, &folder.path().join("capture.jsonl"));
     let counted = loss(&capture, "Uprobe");
     assert_eq!((counted.kernel_hits, counted.filtered), (1000, 0), "{counted:?}");
     assert_at_the_function(&capture, "hits");
     let samples = of_kind(&capture, "PerfSample");
     let has = |stack: &Stack, name: &str| stack.iter().any(|(module, _)| module == name);
-    let (old, new) = (samples.iter().filter(|stack| has(stack, "hits")).count(), samples.iter().filter(|stack| has(stack, "after")).count());
+    let (old, new) =
+        (samples.iter().filter(|stack| has(stack, "hits")).count(), samples.iter().filter(|stack| has(stack, "after")).count());
     assert!(old > 0 && new > 0, "{samples:x?}");
     for stack in &samples {
         assert!(!(has(stack, "hits") && has(stack, "after")), "{stack:x?}");
@@ -55,7 +54,7 @@ fn a_program_that_executes_itself_is_counted_in_both_lives() {
     let folder = tempfile::tempdir().unwrap();
     let program = hits(folder.path());
     let path = program.to_str().unwrap();
-    let command = [path, "1000", "1", "400", "exec", path, "700", "1", "400", "exec", path, "11", "1", "400"];
+    let command = [path, "1000", "1", "400", "exec", path, "700", "1", "800", "exec", path, "11", "1", "1200"];
     let probe = at(&program, "hit");
     let (capture, said) = captured(&["--uprobe", &probe, "--uretprobe", &probe], command, &folder.path().join("capture.jsonl"));
     assert!(said.starts_with("calls 11 "), "{said}");

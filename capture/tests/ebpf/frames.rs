@@ -9,7 +9,7 @@ use sealtrace_trace::{Capture, Sample};
 use sealtrace_unwind::{Registers, Rule, TerminatedBy, Word};
 
 use crate::kernel::Counting;
-use crate::support::{Running, Stack, capture_pid, compile, read, rewalk, stack_of, wait_until};
+use crate::support::{Running, Stack, capture_pid, compile, read, rewalk, stack_of, trace_capture, wait_until};
 use crate::{PLAIN, assert_adds_up, at, turn};
 
 /// The kernel copies nine chunks of this size from the one on that the stack pointer lies in: 8 KiB at least.
@@ -71,18 +71,19 @@ fn spinning(program: &Path, arguments: &[&str]) -> Running {
 
 /// The spinning thread as each backend sees it: eBPF, ptrace.
 fn both(running: &Running, folder: &Path) -> Option<(Found, Found)> {
-    let capture = |backend: &str, more: &[&str]| {
-        let arguments = [&["--backend", backend, "--force"], more].concat();
-        capture_pid(running.pid(), &arguments, &folder.join("capture.jsonl")).map(|(capture, _)| capture)
-    };
-    let copied = capture("ebpf", &["--duration", "600ms"])?;
+    let file = folder.join("capture.jsonl");
+    let mut tool = trace_capture();
+    tool.args(["--backend", "ebpf", "--duration", "600ms", "--force", "--pid", &running.pid().to_string(), "-o"]).arg(&file);
+    let output = tool.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let copied = read(&file);
     assert_adds_up(&copied);
     let mut copied = Found::all(&copied);
     // A thread at one place has one stack, and threads that wait are not sampled.
     assert_eq!(copied.len(), 1, "{copied:#x?}");
     let copied = copied.remove(0);
-    let stopped = Found::all(&capture("ptrace", &["--duration", "200ms", "--frequency", "10"])?);
-    let stopped = Found::with_leaf(stopped, &copied.stack[0]);
+    let (stopped, _) = capture_pid(running.pid(), &["--duration", "200ms", "--frequency", "10", "--force"], &file)?;
+    let stopped = Found::with_leaf(Found::all(&stopped), &copied.stack[0]);
     assert!(copied.hits > 1 && stopped.hits > 1, "{copied:#x?} {stopped:#x?}");
     Some((copied, stopped))
 }
@@ -134,7 +135,7 @@ fn a_spinning_program_has_the_same_frames_when_it_is_started_as_when_it_is_found
     let program = compile("gcc", "spin.c", &PLAIN, folder.path());
     let Some((found, _)) = both(&spinning(&program, &["33"]), folder.path()) else { return };
     let file = folder.path().join("started.jsonl");
-    let mut tool = crate::support::trace_capture();
+    let mut tool = trace_capture();
     tool.args(["--backend", "ebpf", "--duration", "1s", "-o"]).arg(&file).arg("--").arg(&program).arg("33");
     let output = tool.output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -202,7 +203,7 @@ fn compare_blocked(arguments: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let mut blocking = Blocking::start(arguments, folder.path());
     let called = blocking.called(folder.path());
-    let once = ["--backend", "ptrace", "--duration", "100ms", "--frequency", "10"];
+    let once = ["--duration", "100ms", "--frequency", "10"];
     let file = folder.path().join("blocked.jsonl");
     let Some((blocked, _)) = capture_pid(blocking.running.pid(), &once, &file) else { return };
     let blocked = Found::all(&blocked);

@@ -1,7 +1,7 @@
 //! What the kernel holds of a capture, as `bpftool` lists it: the configuration that names the target, and what belongs to it.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -73,7 +73,6 @@ impl Loaded {
 /// A capture of a running process that counts; killed when dropped.
 pub(crate) struct Counting {
     pub(crate) tool: Child,
-    pub(crate) file: PathBuf,
     pub(crate) loaded: Loaded,
 }
 
@@ -89,7 +88,7 @@ impl Counting {
             loaded.is_some() || tool.try_wait().unwrap().is_some()
         });
         let loaded = loaded.unwrap_or_else(|| panic!("the capture ended before it counted"));
-        Self { tool, file: file.to_owned(), loaded }
+        Self { tool, loaded }
     }
 
     /// Sends a signal and waits for the end: the exit code (`None`: the signal killed it) and what was said.

@@ -83,7 +83,8 @@ fn assert_adds_up(capture: &Capture) {
     assert!(adds_up(&header.loss), "{:?}", header.loss);
     for probe in &header.probes {
         assert!(adds_up(&probe.loss), "{probe:?}");
-        let of_probe = capture.samples.iter().filter(|one| (&one.probe_type, &one.attach_point) == (&probe.probe_type, &probe.attach_point));
+        let of_probe =
+            capture.samples.iter().filter(|one| (&one.probe_type, &one.attach_point) == (&probe.probe_type, &probe.attach_point));
         assert_eq!(of_probe.map(|sample| sample.count).sum::<u64>(), probe.loss.delivered, "{probe:?}");
     }
     let total = |part: fn(&Loss) -> u64| header.probes.iter().map(|probe| part(&probe.loss)).sum::<u64>();

@@ -127,12 +127,8 @@ fn without_btf_nothing_is_captured_through_ebpf_and_the_keys_are_named() {
     let probe = at(&program, "hit");
     let command = tell_tale(folder.path());
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let asked: [&[&str]; 4] = [
-        &["--backend", "ebpf"],
-        &["--with-btf"],
-        &["--uprobe", &probe],
-        &["--backend", "ebpf", "--with-btf", "--uretprobe", &probe],
-    ];
+    let asked: [&[&str]; 4] =
+        [&["--backend", "ebpf"], &["--with-btf"], &["--uprobe", &probe], &["--backend", "ebpf", "--with-btf", "--uretprobe", &probe]];
     for arguments in asked {
         let arguments: Vec<&str> = arguments.iter().copied().chain(["--"]).chain(command.iter().map(String::as_str)).collect();
         let Some(output) = without_btf(&arguments, &new) else { return };

@@ -71,8 +71,9 @@ impl Site {
         let flags = ["-O2", "-g", "-fomit-frame-pointer", "-pthread", "-Wl,--build-id=sha1"];
         site.compile("g++", "threads.cpp", &flags);
         site.compile("gcc", "secret.c", &flags);
+        site.compile("gcc", "hits.c", &flags);
         site.compile("rustc", "waiting.rs", &["-O", "-g", "-C", "link-arg=-Wl,--build-id=sha1"]);
-        let mut programs: Vec<PathBuf> = ["threads", "secret", "waiting"].map(|program| site.program(program)).into();
+        let mut programs: Vec<PathBuf> = ["threads", "secret", "hits", "waiting"].map(|program| site.program(program)).into();
         if let Some(python) = python() {
             site.copy(&python, "release/bin");
             programs.push(python);

@@ -244,7 +244,7 @@ pub struct FrameRecord {
     pub failed_rules: Vec<Failed>,
     /// The tier that found the name.
     pub resolver: Option<Resolver>,
-    /// What the name was read from: `dwarf`, `symtab`, `dynsym`, `vdso-image`.
+    /// What the name was read from: `dwarf`, `symtab`, `dynsym`, `pdb`, `export`, `vdso-image`.
     pub source: Option<String>,
     /// The bundle it came from.
     pub bundle_sha256: Option<BlobDigest>,

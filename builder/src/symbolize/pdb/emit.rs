@@ -117,12 +117,7 @@ impl<'a, 'i> Emitter<'a, 'i> {
         Ok(())
     }
 
-    fn add_fragment(
-        &mut self,
-        fragment: &Fragment,
-        lines: &ModuleLines<'_>,
-        rows: &mut Vec<(Extent, Line)>,
-    ) -> Result<(), SymbolizeError> {
+    fn add_fragment(&mut self, fragment: &Fragment, lines: &ModuleLines<'_>, rows: &mut Vec<(Extent, Line)>) -> Result<(), SymbolizeError> {
         self.budgets.rows.spend(fragment.rows.len())?;
         let Some(start) = self.sections.address(fragment.start) else { return Ok(()) };
         let ends = fragment.rows.iter().skip(1).map(|row| row.offset).chain([fragment.len]);
@@ -155,12 +150,7 @@ impl<'a, 'i> Emitter<'a, 'i> {
         Ok(Line { file, line: row.line })
     }
 
-    fn add_procedure(
-        &mut self,
-        procedure: &Procedure<'_>,
-        lines: &ModuleLines<'_>,
-        rows: &[(Extent, Line)],
-    ) -> Result<(), SymbolizeError> {
+    fn add_procedure(&mut self, procedure: &Procedure<'_>, lines: &ModuleLines<'_>, rows: &[(Extent, Line)]) -> Result<(), SymbolizeError> {
         self.budgets.ranges.spend(1)?;
         let entry = self.sections.address(procedure.start);
         let Some((entry, whole)) = entry.and_then(|entry| Some((entry, self.extent(entry, 0..procedure.len)?))) else { return Ok(()) };

@@ -157,9 +157,13 @@ struct Annotated<'a> {
 enum Step {
     Nothing,
     /// A row starts, with a length or up to the next one.
-    Row { len: Option<u32> },
+    Row {
+        len: Option<u32>,
+    },
     /// The row before ends there.
-    End { at: u32 },
+    End {
+        at: u32,
+    },
 }
 
 impl Annotated<'_> {

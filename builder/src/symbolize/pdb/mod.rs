@@ -122,11 +122,7 @@ impl<'data> Pdb<'data> {
         table: &mut TableBuilder,
         (names, limits): (Budget, SymbolizeLimits),
     ) -> Result<Read, SymbolizeError> {
-        let budgets = emit::Budgets {
-            names,
-            ranges: Budget::new(RANGES, limits.ranges),
-            rows: Budget::new(LINE_ROWS, limits.line_rows),
-        };
+        let budgets = emit::Budgets { names, ranges: Budget::new(RANGES, limits.ranges), rows: Budget::new(LINE_ROWS, limits.line_rows) };
         let strings = dbi::strings(&self.strings).unwrap_or_default();
         let mut emitter = Emitter::new((image, symbols, &self.sections), (Ids::parse(&self.types, &self.ids), strings), table, budgets);
         let mut compilers = BTreeSet::new();

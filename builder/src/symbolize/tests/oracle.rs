@@ -146,7 +146,8 @@ fn parse_answer(answer: &str) -> Vec<Told> {
         let line = line.parse().unwrap();
         // A bare file name with line 0 is no line: where there is none, LLVM tells the symbol table's STT_FILE.
         // What stands behind an `@` is the version of an ELF symbol, but a part of a name of Visual C++.
-        let name = known(pair[0]).map(|name| if name.starts_with('?') { name } else { name.split('@').next().unwrap_or_default().to_owned() });
+        let name =
+            known(pair[0]).map(|name| if name.starts_with('?') { name } else { name.split('@').next().unwrap_or_default().to_owned() });
         Told { name, file: known(file).filter(|file| line > 0 || file.contains('/')), line }
     };
     lines.chunks_exact(2).map(level).collect()

@@ -179,7 +179,8 @@ fn names_and_lines_at_both_ends_of_every_row_of_pdb_dsym_and_mingw_are_those_of_
     }
     let layout = scratch.path().join("layout");
     built(&tree, &layout);
-    for path in ["windows/x86_64/app.exe", "windows/x86_64/app.dll", "windows/aarch64/app.exe", "windows/x86/app.exe", "mingw/lld/app.exe"] {
+    for path in ["windows/x86_64/app.exe", "windows/x86_64/app.dll", "windows/aarch64/app.exe", "windows/x86/app.exe", "mingw/lld/app.exe"]
+    {
         compare(&layout, &readobj(&tree.join(path)).0.unwrap(), &tree.join(path));
     }
     // Both MinGW files have one id, and one has the symbols of the other: their tables differ in nothing, or the path would have to be named.
@@ -225,10 +226,12 @@ fn every_procedure_that_pdbutil_lists_has_its_entry_extent_and_name() {
         let procedures = procedures(&binary, &pdb);
         assert!(procedures.len() > 10, "{folder}: {procedures:?}");
         for (start, size, name) in procedures {
-            let of_it: Vec<_> = rows.iter().filter(|row| number(&row["entry"]) == start && !row["frames"].as_array().unwrap().is_empty()).collect();
+            let of_it: Vec<_> =
+                rows.iter().filter(|row| number(&row["entry"]) == start && !row["frames"].as_array().unwrap().is_empty()).collect();
             let covered: u64 = of_it.iter().map(|row| number(&row["end"]) - number(&row["address"])).sum();
             assert_eq!(covered, size, "{folder} {name} at {start:#x}");
-            let known = |row: &&Value| row["source"] == "pdb" && row["aliases"].as_array().unwrap().iter().any(|alias| alias == name.as_str());
+            let known =
+                |row: &&Value| row["source"] == "pdb" && row["aliases"].as_array().unwrap().iter().any(|alias| alias == name.as_str());
             let named = |row: &&Value| row["frames"].as_array().unwrap().last().unwrap()["function"] == name.as_str();
             assert!(of_it.iter().all(|row| known(row) || named(row)), "{folder} {name}: {of_it:?}");
         }

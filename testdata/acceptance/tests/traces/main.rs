@@ -4,6 +4,7 @@
 
 mod audit;
 mod by_hand;
+mod ebpf;
 mod core_dump;
 mod explain;
 mod foreign_unwinders;

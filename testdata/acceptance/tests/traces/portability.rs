@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use sealtrace_acceptance::{has, root, run, skip, succeed, tools};
+use sealtrace_acceptance::{root, run, skip, succeed, tools};
 
 use crate::{Case, site};
 
@@ -18,15 +18,25 @@ struct Platform {
     suffix: &'static str,
     /// The capability that a skip names.
     capability: &'static str,
-    /// The program that runs it here; empty: it runs by itself.
-    runner: &'static str,
+    /// Programs of which the first that is there runs it here; none: it runs by itself.
+    runners: &'static [&'static str],
 }
 
-const X86_64: Platform = Platform { target: "x86_64-unknown-linux-musl", suffix: "", capability: "dist", runner: "" };
-const AARCH64: Platform =
-    Platform { target: "aarch64-unknown-linux-musl", suffix: "", capability: "qemu-aarch64", runner: "qemu-aarch64-static" };
-const WINDOWS: Platform = Platform { target: "x86_64-pc-windows-gnu", suffix: ".exe", capability: "wine", runner: "wine" };
-const WASI: Platform = Platform { target: "wasm32-wasip1", suffix: ".wasm", capability: "wasi", runner: "node" };
+const X86_64: Platform = Platform { target: "x86_64-unknown-linux-musl", suffix: "", capability: "dist", runners: &[] };
+const AARCH64: Platform = Platform {
+    target: "aarch64-unknown-linux-musl",
+    suffix: "",
+    capability: "qemu-aarch64",
+    runners: &["qemu-aarch64-static", "qemu-aarch64"],
+};
+const WINDOWS: Platform = Platform {
+    target: "x86_64-pc-windows-gnu",
+    suffix: ".exe",
+    capability: "wine",
+    // Debian's wine64 is not on the PATH.
+    runners: &["/usr/lib/wine/wine64", "wine64", "wine"],
+};
+const WASI: Platform = Platform { target: "wasm32-wasip1", suffix: ".wasm", capability: "wasi", runners: &["node"] };
 
 /// Evidence as it stands in a room: an archive, a trace with its capture, the store that it was resolved from.
 struct Evidence {
@@ -59,7 +69,15 @@ struct Answers {
 /// A build in a folder of its own, with what it needs to run here.
 struct Build {
     platform: Platform,
+    runner: Option<PathBuf>,
     folder: tempfile::TempDir,
+}
+
+/// A program by its path or, on the PATH, by its name.
+fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::iter::once(PathBuf::new()).filter(|_| program.contains('/')).chain(std::env::split_paths(&path));
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 impl Platform {
@@ -74,8 +92,9 @@ impl Platform {
             skip(self.capability, "make dist could not build for it");
             return None;
         }
-        if !self.runner.is_empty() && !has(self.runner) {
-            skip(self.capability, "nothing here runs it");
+        let runner = self.runners.iter().find_map(|program| find(program));
+        if runner.is_none() && !self.runners.is_empty() {
+            skip(self.capability, &format!("none of {:?} is installed", self.runners));
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
@@ -83,8 +102,8 @@ impl Platform {
             let file = format!("{tool}{}", self.suffix);
             std::fs::copy(from.join(&file), folder.path().join(&file)).unwrap();
         }
-        let build = Build { platform: self, folder };
-        if self.runner == "wine" {
+        let build = Build { platform: self, runner, folder };
+        if self.capability == "wine" {
             build.prepare_wine();
         }
         Some(build)
@@ -102,12 +121,13 @@ impl Build {
 
     fn command(&self, tool: &str) -> Command {
         let program = self.folder.path().join(format!("{tool}{}", self.platform.suffix));
-        let mut command = Command::new(if self.platform.runner.is_empty() { program.as_os_str() } else { self.platform.runner.as_ref() });
-        match self.platform.runner {
-            "" => &mut command,
-            "node" => command.arg("--no-warnings").arg(root().join("testdata/acceptance/tests/traces/wasi.mjs")).arg(&program),
-            _ => command.arg(&program),
-        };
+        let mut command = Command::new(self.runner.as_ref().unwrap_or(&program));
+        if self.platform.capability == "wasi" {
+            command.arg("--no-warnings").arg(root().join("testdata/acceptance/tests/traces/wasi.mjs"));
+        }
+        if self.runner.is_some() {
+            command.arg(&program);
+        }
         command.env_remove("SEALTRACE_STORE").env("WINEPREFIX", self.folder.path().join("prefix")).env("WINEDEBUG", "-all");
         command
     }
@@ -115,9 +135,9 @@ impl Build {
 
 impl Drop for Build {
     fn drop(&mut self) {
-        if self.platform.runner == "wine" {
+        if let (Some(runner), "wine") = (&self.runner, self.platform.capability) {
             // The server of this prefix, and of no other, outlives the programs that it served.
-            let mut stop = Command::new("wineserver");
+            let mut stop = Command::new(runner.with_file_name("wineserver"));
             drop(stop.arg("-k").env("WINEPREFIX", self.folder.path().join("prefix")).output());
         }
     }

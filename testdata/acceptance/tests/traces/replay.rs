@@ -24,7 +24,7 @@ fn replay(trace: &Path) -> (Option<i32>, Vec<Value>) {
     (output.status.code(), events)
 }
 
-fn assert_all_equal(case: &Case) {
+pub(crate) fn assert_all_equal(case: &Case) {
     let (exit, events) = replay(&case.trace);
     let total = &case.report["coverage"]["framesTotal"];
     let (summary, results) = events.split_last().unwrap();

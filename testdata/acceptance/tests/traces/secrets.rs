@@ -68,7 +68,10 @@ impl Seen {
 /// Captures the program that keeps secrets while it spins below 20 calls; what the tool said, and the live address space.
 fn capture(capture: &Path, seen: &mut Seen) -> LiveMaps {
     let mut tool = site().tool("trace-capture");
-    tool.args(["--json", "--backend", "ptrace", "--duration", "1s", "--frequency", "50", "-o"]).arg(capture).arg("--").arg(site().program("secret"));
+    tool.args(["--json", "--backend", "ptrace", "--duration", "1s", "--frequency", "50", "-o"])
+        .arg(capture)
+        .arg("--")
+        .arg(site().program("secret"));
     let running = Running::start(&mut tool);
     let maps = LiveMaps::of(child_of(running.pid()).unwrap());
     let (said, noted) = running.finish();

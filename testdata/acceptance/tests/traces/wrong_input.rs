@@ -273,7 +273,8 @@ fn trace_capture_refuses_a_process_that_has_ended() {
 #[test]
 fn a_program_that_exits_at_once_is_captured_at_its_first_instruction() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run(site().tool("trace-capture").args(["--backend", "ptrace", "-o", "new.jsonl", "--", "true"]).current_dir(folder.path()));
+    let output =
+        run(site().tool("trace-capture").args(["--backend", "ptrace", "-o", "new.jsonl", "--", "true"]).current_dir(folder.path()));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("exited with status 0"), "{said}");
     assert!(folder.path().join("new.jsonl").is_file());

@@ -12,7 +12,11 @@ pub(crate) const NOTES: &[u8] = b"\x04\0\0\0\x04\0\0\0\x03\0\0\0GNU\0\x0b\xad\xc
 pub(crate) const BANNER: &[u8] =
     b"Linux version %s\0Linux version 6.1.0-18-demo (build@host) (gcc 12) #1 SMP Debian 6.1.76-1 (2024-02-01)\n\0................";
 
-/// An ELF file of x86_64 with these sections.
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap()
+}
+
+/// An ELF file of `x86_64` with these sections.
 pub(crate) fn elf(sections: &[(&str, &[u8])]) -> Vec<u8> {
     let names: Vec<u8> = sections.iter().flat_map(|(name, _)| [b"\0", name.as_bytes()].concat()).chain(*b"\0.shstrtab\0").collect();
     let name_at = |name: &str| {
@@ -22,7 +26,7 @@ pub(crate) fn elf(sections: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     let mut headers = vec![0; 64];
     for (name, bytes) in sections.iter().copied().chain([(".shstrtab", names.as_slice())]) {
-        let (offset, size) = (64 + body.len() as u64, bytes.len() as u64);
+        let (offset, size) = (64 + length(&body), length(bytes));
         let kind: u32 = if name == ".shstrtab" { 3 } else { 1 };
         headers.extend([name_at(name), kind].map(u32::to_le_bytes).concat());
         headers.extend([0, 0, offset, size, 0, 1, 0].map(u64::to_le_bytes).concat());
@@ -32,7 +36,7 @@ pub(crate) fn elf(sections: &[(&str, &[u8])]) -> Vec<u8> {
     let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
     file.extend([2, 62].map(u16::to_le_bytes).concat());
     file.extend(1_u32.to_le_bytes());
-    file.extend([0, 0, 64 + body.len() as u64].map(u64::to_le_bytes).concat());
+    file.extend([0, 0, 64 + length(&body)].map(u64::to_le_bytes).concat());
     file.extend(0_u32.to_le_bytes());
     file.extend([64, 0, 0, 64, count, count - 1].map(u16::to_le_bytes).concat());
     [file, body, headers].concat()

@@ -1,6 +1,6 @@
 //! From the records of a PDB to functions, scopes and rows.
 //!
-//! CodeView gives an inlined call no call site: at an address each level has a line of its own, and the line of the level around is
+//! A PDB gives an inlined call no call site: at an address each level has a line of its own, and the line of the level around is
 //! the call's. So a scope is made for every line that an inlined call was called from.
 
 use std::collections::BTreeMap;

@@ -126,9 +126,10 @@ pub(super) fn inlined_rows(annotations: Bytes<'_>, first: FirstLine, len: u32) -
     let mut rows: Vec<(std::ops::Range<u32>, Row)> = Vec::new();
     // The row that has no end yet.
     let mut open: Option<Row> = None;
-    while let Some(step) = state.step()? {
+    loop {
         let end = |row: Row, end: u32| (row.offset..end, row);
-        match step {
+        match state.step()? {
+            Step::Done => break,
             Step::Nothing => {}
             Step::Row { len } => {
                 rows.extend(open.take().map(|row| end(row, state.row.offset)));
@@ -156,6 +157,8 @@ struct Annotated<'a> {
 /// What an annotation does, besides changing the state.
 enum Step {
     Nothing,
+    /// No annotation is left; a zero pads the record.
+    Done,
     /// A row starts, with a length or up to the next one.
     Row {
         len: Option<u32>,
@@ -167,16 +170,9 @@ enum Step {
 }
 
 impl Annotated<'_> {
-    /// The inner `None`: no annotation is left (a zero pads the record).
-    fn step(&mut self) -> Option<Option<Step>> {
-        if self.input.0.is_empty() {
-            return Some(None);
-        }
-        let operation = self.number()?;
-        if operation == 0 {
-            return Some(None);
-        }
-        self.run(operation).map(Some)
+    fn step(&mut self) -> Option<Step> {
+        let operation = if self.input.0.is_empty() { 0 } else { self.number()? };
+        if operation == 0 { Some(Step::Done) } else { self.run(operation) }
     }
 
     fn run(&mut self, operation: u32) -> Option<Step> {

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use object::{Object as _, ObjectSection as _};
+use sealtrace_symbols::SymbolSource::{self, Export, Symtab};
 use sealtrace_symbols::{Location, SymbolTable};
 use sealtrace_unwind::ModuleRelAddr;
 
@@ -45,7 +46,7 @@ fn table(binary: &[u8], debug: Option<&[u8]>) -> (SymbolTable<Vec<u8>>, sealtrac
     (SymbolTable::open(made.table).unwrap(), made.coverage)
 }
 
-fn at<'t>(table: &'t SymbolTable<Vec<u8>>, svma: u64) -> Option<Location<'t>> {
+fn at(table: &SymbolTable<Vec<u8>>, svma: u64) -> Option<Location<'_>> {
     table.lookup(ModuleRelAddr(svma.checked_sub(table.image_base())?)).unwrap()
 }
 
@@ -165,19 +166,18 @@ fn an_inlined_call_in_a_pdb_has_its_chain_with_the_lines_of_the_calls() {
     let at_measure = table.rows().filter_map(|row| row.unwrap().location).find(|found| found.aliases.contains(&"shape::measure"));
     let found = at_measure.unwrap();
     assert_eq!(found.aliases, ["?measure@shape@@YAHAEBUShape@1@@Z", "shape::measure"], "linkage name first, the plain one last");
-    assert_eq!(found.source, sealtrace_symbols::SymbolSource::Pdb);
+    assert_eq!(found.source, SymbolSource::Pdb);
 }
 
 #[test]
 fn names_without_debug_information_come_from_symbols_and_exports() {
     let Some(fixtures) = fixtures() else { return };
-    let names = |path: &str| -> Vec<(String, sealtrace_symbols::SymbolSource)> {
+    let names = |path: &str| -> Vec<(String, SymbolSource)> {
         let (table, _) = table(&read(&fixtures.join(path)), None);
         let located: Vec<_> =
             table.rows().filter_map(|row| row.unwrap().location.map(|found| (found.aliases[0].to_owned(), found.source))).collect();
         located
     };
-    use sealtrace_symbols::SymbolSource::{Export, Symtab};
     assert!(names("windows/x86_64/app.dll").contains(&("run".to_owned(), Export)));
     // As in DWARF: without the underscore of the platform.
     let dylib = names("macos/arm64/libapp.dylib");

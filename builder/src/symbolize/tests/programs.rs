@@ -368,9 +368,8 @@ fn names_that_dwz_moved_to_another_file_are_left_out_and_the_rest_stays() {
     let moved = Module::open(&path.join("program"), None);
     for address in whole.code() {
         let (whole, moved) = (whole.at(address), moved.at(address));
-        let physical = |found: &Option<Location<'_>>| {
-            found.as_ref().map(|found| (found.frames.last().map(|frame| frame.name.to_owned()), found.line))
-        };
+        let physical =
+            |found: &Option<Location<'_>>| found.as_ref().map(|found| (found.frames.last().map(|frame| frame.name.to_owned()), found.line));
         assert_eq!(physical(&whole), physical(&moved), "{address:#x}");
         // The compilation directory is a string that both programs share, so it was moved too.
         let file = |found: &Option<Location<'_>>| found.as_ref().and_then(|found| found.file).unwrap_or_default().to_owned();

@@ -1,15 +1,12 @@
 //! Every kind of relocation against libbpf's own answers: on a kernel made for the test, on this host's, on minimal BTF.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
-
-mod support;
 
 use std::path::Path;
 
+use crate::support::{self, PRELUDE};
 use sealtrace_btf::{Btf, Kind, Outcome, ProbeObject, RelocationKind, minimise, preflight};
-use support::PRELUDE;
 
 /// Types of a kernel that only exists here.
-const KERNEL_TYPES: &str = r#"
+const KERNEL_TYPES: &str = r"
 enum color { RED = 1, GREEN = 2, BLUE = 40 };
 enum wide { SMALL = 1, HUGE_ONE = 0x123456789abcULL };
 enum negative { LOW = -5, HIGH = 5 };
@@ -36,7 +33,7 @@ union both { int a; long b; };
 struct big { char all[4096]; int last; };
 struct thing *use_thing; union both *use_both; struct big *use_big; anonymous_t *use_anonymous; callback_t use_callback;
 struct gone_flavour *use_gone; struct flexible *use_flexible;
-"#;
+";
 
 /// The same names with other layouts, fewer members, flavours, and things that are not there.
 const PROBE: &str = r#"

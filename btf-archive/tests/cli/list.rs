@@ -1,9 +1,6 @@
 //! `btf-archive list` from outside.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
 
-mod support;
-
-use support::{blob, hub_archive, json, put, run};
+use crate::support::{blob, hub_archive, json, put, run};
 
 #[test]
 fn blobs_are_listed_in_order_of_distro_version_arch_and_release() {

@@ -1,19 +1,18 @@
 //! Objects compiled here, and the answers of bpftool (libbpf) to compare with.
-#![expect(clippy::unwrap_used, unreachable_pub, reason = "test helpers, shared by several tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// BTF of this host's kernel.
-pub const KERNEL: &str = "/sys/kernel/btf/vmlinux";
+pub(crate) const KERNEL: &str = "/sys/kernel/btf/vmlinux";
 
 /// The probe object of the project.
-pub fn probe() -> PathBuf {
+pub(crate) fn probe() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../capture-ebpf/sealtrace.bpf.o")
 }
 
 /// Compiles C for BPF; `None` (a named skip) without the compiler.
-pub fn compile(folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
+pub(crate) fn compile(folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
     if !sealtrace_skip::has("clang-19") {
         return None;
     }
@@ -31,7 +30,7 @@ pub fn compile(folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
 }
 
 /// Runs bpftool; `None` (a named skip) without it.
-pub fn bpftool(arguments: &[&str]) -> Option<Output> {
+pub(crate) fn bpftool(arguments: &[&str]) -> Option<Output> {
     if !sealtrace_skip::has("bpftool") {
         return None;
     }
@@ -39,7 +38,7 @@ pub fn bpftool(arguments: &[&str]) -> Option<Output> {
 }
 
 /// The BTF of this host's kernel; `None` (a named skip) without it.
-pub fn kernel() -> Option<Vec<u8>> {
+pub(crate) fn kernel() -> Option<Vec<u8>> {
     let bytes = std::fs::read(KERNEL).ok();
     if bytes.is_none() {
         sealtrace_skip::skip("kernel-btf", "this kernel shows no BTF");
@@ -48,7 +47,7 @@ pub fn kernel() -> Option<Vec<u8>> {
 }
 
 /// The C of every test: macros for the relocations that clang makes.
-pub const PRELUDE: &str = r#"
+pub(crate) const PRELUDE: &str = r#"
 typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32; typedef unsigned long long u64;
 typedef signed char s8; typedef short s16; typedef int s32; typedef long long s64;
 #define CORE __attribute__((preserve_access_index))
@@ -70,10 +69,10 @@ char LICENSE[] SEC("license") = "GPL";
 "#;
 
 /// What libbpf makes of each relocation, by program and position there.
-pub type Answers = std::collections::BTreeMap<(String, usize), Option<u64>>;
+pub(crate) type Answers = std::collections::BTreeMap<(String, usize), Option<u64>>;
 
 /// Asks libbpf; `None` (a named skip) without its header, a C compiler or the right to load programs.
-pub fn libbpf(folder: &Path, object: &Path, target: &Path) -> Option<Answers> {
+pub(crate) fn libbpf(folder: &Path, object: &Path, target: &Path) -> Option<Answers> {
     if !sealtrace_skip::has("cc") {
         return None;
     }
@@ -81,7 +80,7 @@ pub fn libbpf(folder: &Path, object: &Path, target: &Path) -> Option<Answers> {
         sealtrace_skip::skip("libbpf", "libbpf-dev is not installed");
         return None;
     }
-    let (source, asker) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/libbpf.c"), folder.join("ask"));
+    let (source, asker) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/btf/libbpf.c"), folder.join("ask"));
     let built = Command::new("cc").arg(source).arg("-o").arg(&asker).arg("-lbpf").output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let output = Command::new(&asker).arg(object).arg(target).output().unwrap();
@@ -103,7 +102,7 @@ pub fn libbpf(folder: &Path, object: &Path, target: &Path) -> Option<Answers> {
 }
 
 /// The section `.BTF` of an object.
-pub fn section_btf(object: &Path) -> Vec<u8> {
+pub(crate) fn section_btf(object: &Path) -> Vec<u8> {
     use object::{Object as _, ObjectSection as _};
     let bytes = std::fs::read(object).unwrap();
     object::File::parse(bytes.as_slice()).unwrap().section_by_name(".BTF").unwrap().data().unwrap().to_vec()

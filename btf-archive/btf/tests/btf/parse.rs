@@ -1,8 +1,6 @@
 //! Parsing against bpftool, split BTF, and bytes that lie.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
-mod support;
-
+use crate::support;
 use sealtrace_btf::{
     Btf, ByteOrder, EnumValue, Kind, Member, Modifier, NameOffset, Param, ParseError, ProbeObject, SectionVariable, Type, TypeId, flatten,
     minimise,

@@ -1,10 +1,7 @@
 //! Which missing relocations are guarded: what is read is what is asked for.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
 
-mod support;
-
+use crate::support::{self, PRELUDE};
 use sealtrace_btf::{Btf, ProbeObject, RelocateFault, minimise, preflight};
-use support::PRELUDE;
 
 fn object(name: &str, source: &str) -> Option<(ProbeObject, Btf)> {
     let dir = tempfile::tempdir().unwrap();

@@ -1,11 +1,8 @@
 //! `btf-archive add`, `minimize`, `matrix` and `select` from outside.
-#![expect(clippy::unwrap_used, reason = "test helpers")]
-
-mod support;
 
 use std::path::{Path, PathBuf};
 
-use support::{blob, hub_archive, json, put, run};
+use crate::support::{blob, hub_archive, json, put, run};
 
 const KERNEL: &str = "/sys/kernel/btf/vmlinux";
 

@@ -30,19 +30,15 @@ list=target/kernels/kernels.tsv
 
 # The BTF of every kernel, out of its image, minimised to what the probe object needs.
 btf=$work/btf
-rm -rf "$btf" "$work/full"
+rm -rf "$btf" "$work/full" "$work/btf.log"
 mkdir -p "$btf"
-if ! "$tools/btf-archive" add --help >/dev/null 2>&1; then
-    echo "SKIPPED: steps archive and foreign (this btf-archive has no add)"
-    steps=$(printf '%s' "$steps" | tr ',' '\n' | grep -vE '^(archive|foreign)$' | paste -sd, -)
-fi
 case ,$steps, in *,archive,* | *,foreign,*)
     while IFS="$(printf '\t')" read -r line file release package version; do
         system=$(awk -v line="$line" '$1 == line { print $3 }' testdata/kernels/kernels.txt)
         "$tools/btf-archive" add "$work/full" "target/kernels/$file" --distro debian --version "$system" --arch x86_64 --release "$release" \
             </dev/null >>"$work/btf.log"
     done <"$list"
-    "$tools/btf-archive" minimize "$work/full" --object capture-ebpf/sealtrace.bpf.o -o "$btf"
+    "$tools/btf-archive" minimize "$work/full" --object capture-ebpf/sealtrace.bpf.o -o "$btf" >>"$work/btf.log"
     ;;
 esac
 sh .ci/kernels/initramfs.sh "$work" "$capture" "$btf"

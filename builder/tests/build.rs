@@ -233,7 +233,41 @@ fn kernel_types_become_layers_with_their_place_in_the_index() {
     assert_eq!(index["btf"][0]["release"], "6.1.0-18-amd64");
     let digest = index["idMap"]["btf"]["debian/12/x86_64/6.1.0-18-amd64"].as_str().unwrap().replace("sha256:", "");
     assert_eq!(std::fs::read(layout.join("blobs/sha256").join(digest)).unwrap(), blob);
+    assert!(index["btf"][0].get("provenance").is_none(), "a blob without a sidecar has no provenance");
     std::fs::write(btf.join("debian/12/x86_64/6.1.0-19-amd64.btf.tar.xz"), &blob).unwrap();
     let output = run("build --name rel --version 1 --force --btf", &[&btf, Path::new("-o"), &layout, &tree]);
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+}
+
+#[test]
+fn packed_blobs_are_stored_unpacked_and_sidecars_become_provenance() {
+    let dir = tempfile::tempdir().unwrap();
+    if !sealtrace_skip::has("tar") || !sealtrace_skip::has("xz") {
+        return;
+    }
+    let tree = fixtures(dir.path());
+    let mut blob = vec![0x9f, 0xeb, 1, 0];
+    blob.extend([24_u32, 0, 16, 16, 5].map(u32::to_le_bytes).concat());
+    blob.extend([1_u32, 1 << 24, 4, 32].map(u32::to_le_bytes).concat());
+    blob.extend(b"\0int\0");
+    let (place, other) = (dir.path().join("btf/debian/12/x86_64"), dir.path().join("btf/debian/11/x86_64"));
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::create_dir_all(&other).unwrap();
+    std::fs::write(dir.path().join("r.btf"), &blob).unwrap();
+    let packed = Command::new("tar").arg("-C").arg(dir.path()).args(["-cJf", "-", "r.btf"]).output().unwrap();
+    std::fs::write(other.join("r.btf.tar.xz"), packed.stdout).unwrap();
+    std::fs::write(place.join("r.btf"), &blob).unwrap();
+    let sha256 = sealtrace_digest::FileSha256::of(&blob).hex();
+    let sidecar = serde_json::json!({
+        "sidecarVersion": 0, "kernel": {"distro": "debian", "version": "12", "arch": "x86_64", "release": "r"},
+        "blob": {"sha256": sha256, "bytes": blob.len()},
+        "provenance": {"sourceKind": "vmlinux", "sourceSha256": "0".repeat(64), "kernelBuildId": "0badcafe", "minimisedFor": null},
+    });
+    std::fs::write(place.join("r.btf.json"), sidecar.to_string()).unwrap();
+    let layout = dir.path().join("layout");
+    json(&run("build --name rel --version 1 --json --btf", &[&dir.path().join("btf"), Path::new("-o"), &layout, &tree]));
+    let index = json(&run("index --json", &[&layout]));
+    assert_eq!(index["btf"][1]["provenance"], sidecar["provenance"]);
+    assert_eq!(index["btf"][0]["layer"], index["btf"][1]["layer"], "both are the same bytes once unpacked");
+    assert_eq!(index["btf"][0]["layer"], format!("sha256:{sha256}"));
 }

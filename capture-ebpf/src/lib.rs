@@ -6,9 +6,7 @@
 
 mod layout;
 
-pub use layout::{
-    CHUNK, Config, Counters, LayoutError, MAX_STACK_COPY, Record, SLOTS, SkipBeforeExec, Slot, USER_PROBES, slot_name,
-};
+pub use layout::{CHUNK, Config, Counters, LayoutError, MAX_STACK_COPY, Record, SLOTS, SkipBeforeExec, Slot, USER_PROBES, slot_name};
 
 /// The probe object: an ELF file for the BPF machine with BTF and CO-RE relocations.
 pub const OBJECT: &[u8] = include_bytes!("../sealtrace.bpf.o");

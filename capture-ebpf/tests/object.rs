@@ -123,7 +123,8 @@ fn the_licence_lets_it_use_every_helper() {
 
 /// The type of a map and how many entries it has, from its definition in BTF: `int (*type)[NUMBER]`.
 fn map(btf: &Btf, name: &str) -> (u32, u32) {
-    let by_name = |(_, ty): &(TypeId, &sealtrace_btf::Type)| btf.name(ty.name) == name.as_bytes() && matches!(ty.kind, Kind::Variable { .. });
+    let by_name =
+        |(_, ty): &(TypeId, &sealtrace_btf::Type)| btf.name(ty.name) == name.as_bytes() && matches!(ty.kind, Kind::Variable { .. });
     let Some((_, sealtrace_btf::Type { kind: Kind::Variable { of, .. }, .. })) = btf.types().find(by_name) else { panic!("no map {name}") };
     let members = btf.get(*of).unwrap().kind.members().unwrap();
     let number = |field: &str| {
@@ -197,7 +198,8 @@ fn on_this_kernel_every_question_has_an_answer_and_the_minimised_btf_gives_the_s
     let answer = |name: &str| whole.iter().find(|one| one.name() == name).map(|one| one.outcome);
     let Some(Outcome::Value(size)) = answer("task_struct.self_exec_id (field_byte_size)") else { panic!("{whole:?}") };
     assert!(size == 4 || size == 8, "{size}");
-    let offsets: BTreeSet<_> = whole.iter().filter(|one| one.name().ends_with("(field_byte_off)")).map(sealtrace_btf::Resolved::name).collect();
+    let offsets: BTreeSet<_> =
+        whole.iter().filter(|one| one.name().ends_with("(field_byte_off)")).map(sealtrace_btf::Resolved::name).collect();
     assert!(offsets.iter().all(|name| matches!(answer(name), Some(Outcome::Value(1..)))), "{whole:?}");
 }
 

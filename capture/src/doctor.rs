@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use sealtrace_console::{ExitCode, Outcome, print, print_json};
+use sealtrace_console::{ExitCode, print, print_json};
 use serde::Serialize;
 
 use crate::cli::DoctorArgs;
@@ -36,19 +36,19 @@ struct Fact {
 /// One backend.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Usable {
+struct Answer {
     backend: &'static str,
     usable: bool,
     why: String,
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &DoctorArgs) -> Outcome {
+pub(crate) fn run(args: &DoctorArgs) -> ExitCode {
     let facts = facts();
     let backends = [trial(args), ptrace(), core()];
     if args.print.json {
         print_json(&serde_json::json!({"facts": facts, "backends": backends}));
-        return Ok(ExitCode::Done);
+        return ExitCode::Done;
     }
     for Fact { name, found, meaning, next } in &facts {
         let mark = match meaning {
@@ -62,10 +62,10 @@ pub(crate) fn run(args: &DoctorArgs) -> Outcome {
         }
     }
     print("");
-    for Usable { backend, usable, why } in &backends {
+    for Answer { backend, usable, why } in &backends {
         print(&format!("{} {backend:28} {why}", if *usable { "yes" } else { "no " }));
     }
-    Ok(ExitCode::Done)
+    ExitCode::Done
 }
 
 fn read(path: &str) -> Option<String> {
@@ -170,29 +170,29 @@ fn seccomp() -> Fact {
 }
 
 /// Loads the probe object and runs its canary.
-fn trial(args: &DoctorArgs) -> Usable {
+fn trial(args: &DoctorArgs) -> Answer {
     match ebpf::prepare(&args.btf) {
-        Ok(prepared) => Usable { backend: "ebpf", usable: true, why: format!("tried: {}", prepared.describe()) },
+        Ok(prepared) => Answer { backend: "ebpf", usable: true, why: format!("tried: {}", prepared.describe()) },
         Err(failure) => {
-            Usable { backend: "ebpf", usable: false, why: format!("tried: {}", failure.message().trim_start_matches("no eBPF capture: ")) }
+            Answer { backend: "ebpf", usable: false, why: format!("tried: {}", failure.message().trim_start_matches("no eBPF capture: ")) }
         }
     }
 }
 
-fn ptrace() -> Usable {
+fn ptrace() -> Answer {
     let why = match read("/proc/sys/kernel/yama/ptrace_scope").as_deref() {
         Some("3") => {
-            return Usable { backend: "ptrace", usable: false, why: "yama ptrace_scope is 3: no tracing until the next boot".to_owned() };
+            return Answer { backend: "ptrace", usable: false, why: "yama ptrace_scope is 3: no tracing until the next boot".to_owned() };
         }
         Some("2") => "with CAP_SYS_PTRACE only (yama ptrace_scope is 2)",
         Some("1") => "of commands that it starts; of other processes as root (yama ptrace_scope is 1)",
         _ => "of commands that it starts, of your own processes; of all as root",
     };
-    Usable { backend: "ptrace", usable: true, why: why.to_owned() }
+    Answer { backend: "ptrace", usable: true, why: why.to_owned() }
 }
 
-fn core() -> Usable {
-    Usable { backend: "core", usable: true, why: "needs nothing of this host".to_owned() }
+fn core() -> Answer {
+    Answer { backend: "core", usable: true, why: "needs nothing of this host".to_owned() }
 }
 
 #[cfg(test)]

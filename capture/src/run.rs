@@ -36,7 +36,7 @@ pub(crate) struct Captured {
 /// Runs the command.
 pub(crate) fn run(cli: &Cli) -> Outcome {
     if let Some(Command::Doctor(args)) = &cli.command {
-        return doctor::run(args);
+        return Ok(doctor::run(args));
     }
     let overwrite = if cli.force { Overwrite::Replace } else { Overwrite::Refuse };
     let output = Output::prepare(cli.output()?, overwrite).map_err(|error| output_failure(&error))?;

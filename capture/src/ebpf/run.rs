@@ -1,6 +1,5 @@
 //! One eBPF capture: the object is pointed at the target, its records are walked as they come, and its counters are held against them.
 
-use std::ffi::OsString;
 use std::io::Read as _;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -109,11 +108,10 @@ fn probes(cli: &Cli, target: &Target) -> Result<Vec<Attached>, EbpfError> {
         read: 0,
     };
     let mut probes: Vec<Attached> = (cli.frequency > 0).then_some(clock).into_iter().collect();
-    let kinds: [(&[OsString], ProbeType, fn(u32) -> Option<Slot>); 2] =
-        [(&cli.uprobe, ProbeType::Uprobe, Slot::entry), (&cli.uretprobe, ProbeType::Uretprobe, Slot::exit)];
-    for (arguments, kind, slot) in kinds {
+    for (arguments, kind) in [(&cli.uprobe, ProbeType::Uprobe), (&cli.uretprobe, ProbeType::Uretprobe)] {
         for (number, argument) in (0..).zip(arguments) {
-            let slot = slot(number).ok_or(EbpfError::TooManyProbes { found: arguments.len(), limit: USER_PROBES })?;
+            let slot = if kind == ProbeType::Uprobe { Slot::entry(number) } else { Slot::exit(number) };
+            let slot = slot.ok_or(EbpfError::TooManyProbes { found: arguments.len(), limit: USER_PROBES })?;
             let place = symbol::find(argument, target)?;
             let probe = Probe { kind, attach_point: place.attach_point.clone() };
             if probes.iter().any(|known| known.probe == probe) {

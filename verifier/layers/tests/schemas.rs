@@ -14,7 +14,7 @@ use jsonschema::{Draft, JSONSchema};
 use sealtrace_object_id::{IdKind, ModuleId, ObjectIds, Os};
 use sealtrace_replay::{ReplayVerdict, SignatureState, Slo};
 use sealtrace_store::{LogPosition, Receipt, ReceiptCheck};
-use sealtrace_symbols::{BlobRef, BtfEntry, Compression, Coverage, DebugSource, IdMap, Module, PairedBy, SymbolIndex};
+use sealtrace_symbols::{BlobRef, BtfEntry, BtfProvenance, BtfSource, Compression, Coverage, DebugSource, IdMap, Module, PairedBy, SymbolIndex};
 use sealtrace_trace as trace;
 use sealtrace_unwind::{CallSite, CfaRule, CfiSection, Failed, RegisterRule, Rule, TerminatedBy, UnwindRow, UnwindSource, WhyNot};
 use sealtrace_verdict::{Assurance, Conclusion, Outcome};
@@ -40,6 +40,7 @@ const OPTIONAL: &[&str] = &[
     "used",
     "probes",
     "notCopied",
+    "provenance",
 ];
 
 fn root() -> PathBuf {
@@ -217,6 +218,7 @@ fn each_schema_has_the_fields_that_its_type_reads() {
         ("symbol-index#/$defs/debugSource", fields::<DebugSource>()),
         ("symbol-index#/$defs/coverage", fields::<Coverage>()),
         ("symbol-index#/$defs/btfEntry", fields::<BtfEntry>()),
+        ("symbol-index#/$defs/btfProvenance", fields::<BtfProvenance>()),
         ("symbol-index#/$defs/idMap", fields::<IdMap>()),
         ("receipt#", fields::<Receipt>()),
         ("receipt#/$defs/logPosition", fields::<LogPosition>()),
@@ -257,6 +259,7 @@ fn each_schema_has_the_values_that_its_type_knows() {
         ("micro-witness#/$defs/terminatedBy", variants::<TerminatedBy>()),
         ("symbol-index#/$defs/module/properties/os", variants::<Os>()),
         ("symbol-index#/$defs/blobRef/properties/compression", variants::<Compression>()),
+        ("symbol-index#/$defs/btfProvenance/properties/sourceKind", variants::<BtfSource>()),
         ("symbol-index#/$defs/debugSource/properties/pairedBy", variants::<PairedBy>()),
         ("inspect#/$defs/module/properties/os", variants::<Os>()),
         ("bundle-diff#/$defs/os", variants::<Os>()),

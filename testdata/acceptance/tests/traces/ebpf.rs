@@ -150,16 +150,9 @@ fn after_an_ebpf_capture_the_kernel_holds_nothing_of_it() {
     if Counted::once().is_none() || !has("bpftool") {
         return;
     }
-    // Other tests may capture at the same time, for a moment each; what is left behind stays.
-    let own = |one: &Value| ["sample", "entry_1"].contains(&one["name"].as_str().unwrap_or_default());
+    // A link holds its program. The kernel's own delay passes.
     wait_until("no program of ours is in the kernel", || {
         let listed = json(&succeed(Command::new("bpftool").args(["-j", "prog"])));
-        !listed.as_array().unwrap().iter().any(own)
-    });
-    wait_until("no link of ours is in the kernel", || {
-        let programs = json(&succeed(Command::new("bpftool").args(["-j", "prog"])));
-        let links = json(&succeed(Command::new("bpftool").args(["-j", "link"])));
-        let own: Vec<&Value> = programs.as_array().unwrap().iter().filter(|one| own(one)).map(|one| &one["id"]).collect();
-        !links.as_array().unwrap().iter().any(|link| own.contains(&&link["prog_id"]))
+        !listed.as_array().unwrap().iter().any(|one| ["sample", "entry_1"].contains(&one["name"].as_str().unwrap_or_default()))
     });
 }

@@ -4,8 +4,8 @@
 
 mod audit;
 mod by_hand;
-mod ebpf;
 mod core_dump;
+mod ebpf;
 mod explain;
 mod foreign_unwinders;
 mod interop;

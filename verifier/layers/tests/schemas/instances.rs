@@ -165,7 +165,8 @@ fn modules() -> Vec<Module> {
 
 fn symbol_index() -> Value {
     let btf: BtfEntry = serde_json::from_value(
-        json!({"distro": "debian", "version": "12", "arch": "x86_64", "release": "6.1.0-1-amd64", "layer": blob(), "size": 1}),
+        json!({"distro": "debian", "version": "12", "arch": "x86_64", "release": "6.1.0-1-amd64", "layer": blob(), "size": 1,
+               "provenance": {"sourceKind": "kernel-image", "sourceSha256": hex(), "kernelBuildId": "0badcafe", "minimisedFor": hex()}}),
     )
     .unwrap();
     let (modules, btf) = (modules(), vec![btf]);

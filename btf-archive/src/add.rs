@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Failure, Overwrite, ResultFile, escape, write_all};
+use sealtrace_console::{ExitCode, Failure, Overwrite, Progress, ResultFile, escape, write_all};
 use sealtrace_digest::BlobDigest;
 use sealtrace_symbols::BtfProvenance;
 use serde::Serialize;
@@ -66,16 +66,21 @@ pub fn add(archive: &Path, source: &Path, given: &Given, existing: OnExisting) -
     if !source.is_dir() {
         let found = read(source)?;
         let kernel = kernel_of(source, &found, given)?;
-        return Ok((vec![store(archive, kernel, &found, existing)?], Vec::new()));
+        return Ok((vec![store(archive, kernel, (&found, None), existing)?], Vec::new()));
     }
     if *given != Given::default() {
         return Err(Failure::new(ExitCode::NoVerdict, "--distro, --version, --arch and --release are for a single file")
             .hint("leave them out: the folder says which kernel each blob is for"));
     }
     let (mut added, mut skipped) = (Vec::new(), Vec::new());
-    for (kernel, file) in files(source)? {
-        match read(&file.path) {
-            Ok(found) => added.push(store(archive, kernel, &found, existing)?),
+    let files = files(source)?;
+    let progress = Progress::start("adding", files.len());
+    for (kernel, file) in files {
+        progress.advance();
+        // What another archive knows of its blobs stays known.
+        let found = read(&file.path).and_then(|found| Ok((file.provenance(&kernel, &found.btf)?, found)));
+        match found {
+            Ok((known, found)) => added.push(store(archive, kernel, (&found, known), existing)?),
             Err(failure) => {
                 let path = file.path.strip_prefix(source).unwrap_or(&file.path).display().to_string();
                 skipped.push(Skipped { path, reason: failure.message().to_owned() });
@@ -140,13 +145,19 @@ fn place_of(path: &Path) -> Option<KernelTuple> {
     Some(KernelTuple { distro: part()?, version, arch, release }).filter(KernelTuple::is_plain)
 }
 
-fn store(archive: &Path, kernel: KernelTuple, found: &Source, existing: OnExisting) -> Result<Added, Failure> {
-    let provenance = BtfProvenance {
+fn store(
+    archive: &Path,
+    kernel: KernelTuple,
+    (found, known): (&Source, Option<BtfProvenance>),
+    existing: OnExisting,
+) -> Result<Added, Failure> {
+    let told = || BtfProvenance {
         source_kind: found.kind,
         source_sha256: found.sha256,
         kernel_build_id: found.build_id.clone(),
         minimised_for: None,
     };
+    let provenance = known.unwrap_or_else(told);
     write_blob(archive, &kernel, (&found.btf, &provenance), existing)?;
     let bytes = u64::try_from(found.btf.len()).unwrap_or(u64::MAX);
     Ok(Added { kernel, sha256: BlobDigest::of(&found.btf), bytes, provenance })

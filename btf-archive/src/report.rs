@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sealtrace_btf::{Btf, ProbeObject, RelocateError, preflight};
-use sealtrace_console::{ExitCode, Failure, escape};
+use sealtrace_console::{ExitCode, Failure, Progress, escape};
 use sealtrace_digest::{BlobDigest, FileSha256};
 use sealtrace_symbols::{BtfProvenance, BtfSource};
 use serde::Serialize;
@@ -55,7 +55,13 @@ pub struct Minimised {
 /// [`Failure`]: the object or the folder cannot be read.
 pub fn matrix(dir: &Path, object: &Path) -> Result<Vec<BlobReport>, Failure> {
     let (object, _) = read_object(object)?;
-    collect(dir)?.iter().map(|blob| Ok(examine(&object, blob, &read(blob)?.1))).collect()
+    let blobs = collect(dir)?;
+    let progress = Progress::start("resolving", blobs.len());
+    let report = |blob: &BtfBlob| {
+        progress.advance();
+        Ok(examine(&object, blob, &read(blob)?.1))
+    };
+    blobs.iter().map(report).collect()
 }
 
 /// Writes a minimal blob for every blob of a folder that the object can be relocated against.
@@ -64,7 +70,13 @@ pub fn matrix(dir: &Path, object: &Path) -> Result<Vec<BlobReport>, Failure> {
 /// [`Failure`]: the object or the folder cannot be read, or the output cannot be written.
 pub fn minimise(dir: &Path, object: &Path, out: &Path, existing: OnExisting) -> Result<Vec<Minimised>, Failure> {
     let (object, sha256) = read_object(object)?;
-    collect(dir)?.iter().map(|blob| minimise_one((&object, sha256), blob, out, existing)).collect()
+    let blobs = collect(dir)?;
+    let progress = Progress::start("minimising", blobs.len());
+    let minimised = |blob: &BtfBlob| {
+        progress.advance();
+        minimise_one((&object, sha256), blob, out, existing)
+    };
+    blobs.iter().map(minimised).collect()
 }
 
 fn minimise_one(

@@ -176,17 +176,20 @@ pub(crate) struct BlobFile {
 }
 
 impl BlobFile {
+    /// What the sidecar says of these bytes; `None` without one.
+    pub(crate) fn provenance(&self, kernel: &KernelTuple, bytes: &[u8]) -> Result<Option<BtfProvenance>, TreeError> {
+        let Some(path) = &self.sidecar else { return Ok(None) };
+        let sidecar = Sidecar::parse(&read_bounded(path, MAX_SIDECAR_BYTES)?, kernel, bytes);
+        sidecar.map(|sidecar| Some(sidecar.provenance)).map_err(|source| TreeError::Sidecar { path: path.clone(), source })
+    }
+
     fn blob(self, kernel: KernelTuple) -> Result<BtfBlob, TreeError> {
         let bytes = read_blob(&self.path)?;
         Header::parse(&bytes).map_err(|source| TreeError::Header { path: self.path.clone(), source })?;
-        let provenance = self.sidecar.map(|path| {
-            let text = read_bounded(&path, MAX_SIDECAR_BYTES)?;
-            let sidecar = Sidecar::parse(&text, &kernel, &bytes).map_err(|source| TreeError::Sidecar { path, source })?;
-            Ok(sidecar.provenance)
-        });
+        let provenance = self.provenance(&kernel, &bytes)?;
         let KernelTuple { distro, version, arch, release } = kernel;
         let (size, sha256) = (u64::try_from(bytes.len()).unwrap_or(u64::MAX), BlobDigest::of(&bytes));
-        Ok(BtfBlob { distro, version, arch, release, size, sha256, provenance: provenance.transpose()?, path: self.path })
+        Ok(BtfBlob { distro, version, arch, release, size, sha256, provenance, path: self.path })
     }
 }
 

@@ -2,7 +2,7 @@
 //! that are known and few.
 //!
 //! Not here: rebuilding it (`make bpf`), loading it (`trace-capture`), the rules of relocation (`sealtrace-btf`).
-#![expect(clippy::unwrap_used, reason = "test code outside #[test] functions")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test code outside #[test] functions")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

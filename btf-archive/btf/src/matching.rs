@@ -81,7 +81,7 @@ impl Comparer<'_> {
             if !anonymous && name != self.local.name(wanted.name) {
                 continue;
             }
-            let before = way.clone();
+            let (hops, bit_offset) = (way.hops.len(), way.bit_offset);
             let name = if anonymous { NameOffset(0) } else { member.name };
             way.push(Hop::Member { of, index, name }, ty.member_bits(member).0.into())?;
             if !anonymous {
@@ -91,7 +91,8 @@ impl Comparer<'_> {
             if let Some(next) = self.find_member(local, member.of, way)? {
                 return Ok(Some(next));
             }
-            *way = before;
+            way.hops.truncate(hops);
+            way.bit_offset = bit_offset;
         }
         Ok(None)
     }

@@ -115,6 +115,10 @@ fn this_kernels_types_are_minimised_for_the_probe_object_and_chosen_for_this_hos
     assert_eq!((before.0, after.0, before.1["basis"].as_str()), (0, 0, Some("computed, not run")));
     let counts = |value: &serde_json::Value| value.pointer("/kernels/0").map(|one| (one["total"].clone(), one["resolved"].clone()));
     assert_eq!(counts(&before.1), counts(&after.1));
+    // From archive to archive, what is known of a blob stays known.
+    let copy = dir.path().join("copy");
+    assert_eq!(json(&["add", text(&copy), text(&small)]).0, 0);
+    assert_eq!(json(&["list", text(&copy)]).1, listed);
     // Again: minimal blobs of minimal blobs are themselves.
     let again = dir.path().join("again");
     assert_eq!(json(&["minimize", text(&small), "--object", text(&probe), "-o", text(&again)]).0, 0);

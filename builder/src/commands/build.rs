@@ -34,7 +34,7 @@ pub(crate) struct BuildArgs {
     /// The OCI layout folder to write
     #[arg(short = 'o', long = "output", value_name = "LAYOUT")]
     layout: PathBuf,
-    /// Kernel types to include: DISTRO/VERSION/ARCH/RELEASE.btf
+    /// Kernel types to include: a folder of btf-archive, or a BTFHub folder as it is (DISTRO/VERSION/ARCH/RELEASE.btf[.tar.xz])
     #[arg(long, value_name = "DIR")]
     btf: Option<PathBuf>,
     /// Another folder with debug files, for example /usr/lib/debug (repeatable, in order of preference)

@@ -191,7 +191,7 @@ fn sidecar(path: &Path, blob: &[u8], shown: &str) -> Result<Option<Sidecar>, Cho
 /// The blobs of `--bundle`, in the order given; each bundle is verified first.
 fn bundled(args: &BtfArgs, identity: &Identity, steps: &mut Vec<SelectionStep>) -> Result<Option<Found>, ChooseError> {
     if args.bundle.is_empty() {
-        note(steps, "bundle", "none named with --bundle".to_owned());
+        note(steps, "bundle", format!("none named with --bundle; it is looked for by {}", keys(identity)));
         return Ok(None);
     }
     let failed = |failure: &Failure| ChooseError::Bundle { message: failure.message().to_owned() };
@@ -210,6 +210,17 @@ fn bundled(args: &BtfArgs, identity: &Identity, steps: &mut Vec<SelectionStep>) 
         return Ok(Some(Found { kind: "bundle", path, key: Some(key), reason, bytes }));
     }
     Ok(None)
+}
+
+/// The keys that this kernel's BTF is looked for by.
+fn keys(identity: &Identity) -> String {
+    match identity {
+        Ok(KernelIdentity { build_id, tuple }) => {
+            let build_id = build_id.as_ref().map(|id| format!("kernel build-id {id}"));
+            build_id.into_iter().chain(tuple.as_ref().map(ToString::to_string)).collect::<Vec<_>>().join(" or ")
+        }
+        Err(why) => why.clone(),
+    }
 }
 
 /// The candidate for this kernel: its position, the key that matched, and why.

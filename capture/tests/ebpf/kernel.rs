@@ -37,12 +37,14 @@ pub(crate) struct Loaded {
 impl Loaded {
     /// What the capture of a process has there, once it counts.
     pub(crate) fn of(target: u32) -> Option<Self> {
-        let (programs, maps, links) = (list("prog"), list("map"), list("link"));
+        let maps = list("map");
         let counts = |map: &&Value| {
             let config = |config: &Value| config["tgid"] == target && config["enabled"] == 1;
             map["name"] == "config" && map["id"].as_u64().is_some_and(|id| values(id).first().is_some_and(config))
         };
         let config = maps.iter().find(counts)?["id"].clone();
+        // All is attached before the configuration is enabled.
+        let (programs, links) = (list("prog"), list("link"));
         let uses = |program: &&Value| program["map_ids"].as_array().is_some_and(|maps| maps.contains(&config));
         let own: Vec<&Value> = programs.iter().filter(uses).collect();
         let programs = ids(own.iter().copied());

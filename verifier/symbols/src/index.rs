@@ -298,3 +298,49 @@ impl SymbolIndex {
         positions.iter().filter_map(|&position| self.modules.get(usize::try_from(position).ok()?)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slice(path: &str, arch: &str, uuid: Option<&str>) -> Module {
+        Module {
+            path: path.to_owned(),
+            os: Os::Macos,
+            arch: Arch(arch.to_owned()),
+            file_sha256: FileSha256::of(b"fat"),
+            file_size: 3,
+            ids: ObjectIds { macho_uuid: uuid.map(str::to_owned), ..ObjectIds::default() },
+            unidentified_reason: None,
+            image_base: 0,
+            table: None,
+            unwind: None,
+            debug: None,
+            coverage: Coverage::default(),
+            toolchain: Vec::new(),
+        }
+    }
+
+    fn parses(modules: Vec<Module>) -> bool {
+        let id_map = SymbolIndex::id_map_of(&modules, &[]);
+        let index = SymbolIndex { index_version: 0, name: "n".to_owned(), version: "1".to_owned(), modules, btf: Vec::new(), id_map };
+        match SymbolIndex::parse(&index.encode().unwrap()) {
+            Ok(parsed) => parsed == index,
+            Err(error) => {
+                assert!(matches!(error, IndexError::Inconsistent { .. }), "{error}");
+                false
+            }
+        }
+    }
+
+    #[test]
+    fn slices_of_one_file_share_its_path_and_are_told_apart_by_architecture_and_ids() {
+        let (one, other, third) = (slice("a", "aarch64", Some("01")), slice("a", "x86_64", Some("02")), slice("a", "x86_64", Some("03")));
+        assert!(parses(vec![one.clone(), other.clone(), third.clone(), slice("b", "aarch64", Some("01"))]));
+        assert!(parses(vec![slice("a", "x86_64", None), other.clone()]));
+        assert!(!parses(vec![other.clone(), one.clone()]), "out of order");
+        assert!(!parses(vec![other, third.clone(), third]), "twice");
+        assert!(!parses(vec![slice("a", "x86_64", None), slice("a", "x86_64", None)]), "nothing tells them apart");
+        assert!(!parses(vec![slice("b", "x86_64", Some("02")), one]), "paths out of order");
+    }
+}

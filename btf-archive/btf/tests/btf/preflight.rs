@@ -1,7 +1,7 @@
 //! Which missing relocations are guarded: what is read is what is asked for.
 
 use crate::support::{self, PRELUDE};
-use sealtrace_btf::{Btf, ProbeObject, RelocateFault, minimise, preflight};
+use sealtrace_btf::{Btf, ByteOrder, Kind, Member, NameOffset, ProbeObject, RelocateFault, Type, TypeId, minimise, preflight};
 
 fn object(name: &str, source: &str) -> Option<(ProbeObject, Btf)> {
     let dir = tempfile::tempdir().unwrap();
@@ -71,4 +71,26 @@ fn an_object_that_asks_for_the_number_of_a_type_is_not_minimised() {
         minimise(&object, &target).unwrap_err().to_string(),
         "task (type_id_target) asks for the number of a type, which only the whole BTF has"
     );
+}
+
+/// Structs 1 to `depth`, each with two anonymous members of the next; the last one's are of type `end`.
+fn nested(depth: u32, end: u32) -> Btf {
+    let layer = |number: u32| {
+        let of = TypeId(if number == depth { end } else { number + 1 });
+        let member = Member { name: NameOffset(0), of, offset: 0 };
+        let name = NameOffset(u32::from(number == 1));
+        Type { name, flag: false, kind: Kind::Struct { size: 4, members: vec![member.clone(), member] } }
+    };
+    Btf::parse(&Btf::of(ByteOrder::Little, (1..=depth).map(layer).collect(), b"\0task\0".to_vec()).encode()).unwrap()
+}
+
+#[test]
+fn types_arranged_to_take_for_ever_end_in_an_error() {
+    let probe = "struct task { int pid; } CORE; SEC(\"raw_tp/x\") int p(struct task *t) { return byte_offset(t->pid); }";
+    let Some((object, _)) = object("probe", probe) else { return };
+    let fault = |target: &Btf| object.resolve(target).unwrap_err().fault;
+    assert!(matches!(fault(&nested(50, 50)), RelocateFault::Budget { .. } | RelocateFault::Depth));
+    assert!(matches!(fault(&nested(40, 0)), RelocateFault::Budget { .. }));
+    assert_eq!(fault(&nested(1, 1)), RelocateFault::Depth);
+    assert!(!preflight(&object, &nested(4, 0)).unwrap().is_usable());
 }

@@ -140,6 +140,36 @@ fn every_kind_of_relocation_has_the_value_that_libbpf_gives_it() {
 }
 
 #[test]
+fn an_object_and_a_kernel_of_the_other_byte_order_give_the_same_answers_where_layout_is_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let answers = |target: &str| {
+        let compiled = |name, source: &str| support::compile_for(target, dir.path(), name, &format!("{PRELUDE}{source}"));
+        let (kernel, probe) = (compiled("kernel", KERNEL_TYPES)?, compiled("probe", &probe_without_numbers())?);
+        let btf = Btf::parse(&support::section_btf(&kernel)).unwrap();
+        let object = ProbeObject::parse(&std::fs::read(probe).unwrap()).unwrap();
+        let minimal = Btf::parse(&minimise(&object, &btf).unwrap()).unwrap();
+        assert_eq!(minimal.order(), btf.order());
+        let resolved = object.resolve(&btf).unwrap();
+        assert_eq!(object.resolve(&minimal).unwrap(), resolved);
+        Some((btf.order(), resolved))
+    };
+    let (Some((little, ours)), Some((big, theirs))) = (answers("bpfel"), answers("bpfeb")) else { return };
+    assert_ne!(little, big);
+    let bit_fields = [".one", ".three", ".signed_seven", ".across", ".narrow"];
+    let mut shifts = 0;
+    for (one, other) in ours.iter().zip(&theirs) {
+        assert_eq!(one.name(), other.name());
+        if one.kind == RelocationKind::FieldLeftShift {
+            // A whole field of a big machine begins at its most significant byte: nothing is left of it but what a load leaves out.
+            shifts += usize::from(one.outcome == other.outcome);
+        } else if !bit_fields.contains(&one.access.as_str()) && one.kind != RelocationKind::TypeIdLocal {
+            assert_eq!(one.outcome, other.outcome, "{}", one.name());
+        }
+    }
+    assert!(shifts > 5, "whole fields are shifted alike in both orders");
+}
+
+#[test]
 fn libbpf_gets_the_same_answers_from_the_minimal_btf() {
     let dir = tempfile::tempdir().unwrap();
     let Some(kernel) = support::compile(dir.path(), "kernel", &format!("{PRELUDE}{KERNEL_TYPES}")) else { return };

@@ -13,6 +13,11 @@ pub(crate) fn probe() -> PathBuf {
 
 /// Compiles C for BPF; `None` (a named skip) without the compiler.
 pub(crate) fn compile(folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
+    compile_for("bpfel", folder, name, source)
+}
+
+/// The same for `bpfel` or `bpfeb`.
+pub(crate) fn compile_for(target: &str, folder: &Path, name: &str, source: &str) -> Option<PathBuf> {
     if !sealtrace_skip::has("clang-19") {
         return None;
     }
@@ -20,7 +25,7 @@ pub(crate) fn compile(folder: &Path, name: &str, source: &str) -> Option<PathBuf
     std::fs::write(&input, source).unwrap();
     let mut clang = Command::new("clang-19");
     let done = clang
-        .args(["-target", "bpf", "-g", "-O2", "-mcpu=v3", "-Wall", "-Wno-unused-value", "-fno-crash-diagnostics", "-c"])
+        .args(["-target", target, "-g", "-O2", "-mcpu=v3", "-Wall", "-Wno-unused-value", "-fno-crash-diagnostics", "-c"])
         .arg(&input)
         .arg("-o")
         .arg(&output);

@@ -120,3 +120,81 @@ impl<'data> Msf<'data> {
         Some(Cow::Owned(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: usize = 512;
+
+    /// A container of `blocks` blocks, each filled with its number: the directory in block 2, listed in block 1.
+    fn container(blocks: u32, directory: &[u32]) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        let size = u32::try_from(directory.len() * 4).unwrap();
+        bytes.extend([512, 1, blocks, size, 0, 1].map(u32::to_le_bytes).concat());
+        bytes.resize(BLOCK, 0);
+        bytes.extend(2_u32.to_le_bytes());
+        bytes.resize(2 * BLOCK, 0);
+        bytes.extend(directory.iter().flat_map(|word| word.to_le_bytes()));
+        for block in 3..blocks {
+            bytes.resize(usize::try_from(block).unwrap() * BLOCK, 0);
+            bytes.resize(bytes.len() + BLOCK, u8::try_from(block).unwrap());
+        }
+        bytes
+    }
+
+    fn error(bytes: &[u8]) -> &'static str {
+        match Msf::open(bytes) {
+            Err(SymbolizeError::Pdb { what }) => what,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_run_of_blocks_is_borrowed_and_scattered_ones_are_put_together() {
+        // Three streams: blocks 3 and 4; none; blocks 6 and 5.
+        let bytes = container(7, &[3, 1000, u32::MAX, 600, 3, 4, 6, 5]);
+        let msf = Msf::open(&bytes).unwrap();
+        let run = msf.stream(0).unwrap();
+        assert!(matches!(run, Cow::Borrowed(_)));
+        assert_eq!((run.len(), run[511], run[512]), (1000, 3, 4));
+        assert_eq!(msf.stream(1).unwrap().len() + msf.stream(3).unwrap().len(), 0);
+        let scattered = msf.stream(2).unwrap();
+        assert_eq!((scattered.len(), scattered[511], scattered[512]), (600, 6, 5));
+    }
+
+    #[test]
+    fn streams_with_more_blocks_than_the_file_are_refused_before_anything_is_read() {
+        let same = [10, 512, 512, 512, 512, 512, 512, 512, 512, 512, 512];
+        let directory: Vec<u32> = same.into_iter().chain([3; 10]).collect();
+        assert_eq!(error(&container(7, &directory)), "its streams are larger than the file");
+        assert_eq!(error(&container(7, &[1, 0xffff_fff0, 3])), "its streams are larger than the file");
+        assert_eq!(error(&container(7, &[0xffff_ffff])), "more streams than it can number");
+        assert_eq!(error(&container(7, &[2, 512])), "its directory is too short");
+        assert_eq!(error(&container(7, &[])), "its directory is too short");
+    }
+
+    #[test]
+    fn a_block_outside_of_the_file_spoils_its_stream_alone() {
+        let bytes = container(7, &[2, 512, 512, 7, 3]);
+        let msf = Msf::open(&bytes).unwrap();
+        assert_eq!(msf.stream(0), None);
+        assert_eq!(msf.stream(1).unwrap().len(), 512);
+    }
+
+    #[test]
+    fn headers_that_lie_are_refused() {
+        let good = container(7, &[0]);
+        let with = |at: usize, word: u32| {
+            let mut bytes = good.clone();
+            bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            bytes
+        };
+        assert_eq!(error(&with(32, 0)), "no MSF 7.00 header");
+        assert_eq!(error(&with(32, 513)), "no MSF 7.00 header");
+        assert_eq!(error(&with(40, u32::MAX)), "it counts more blocks than the file has");
+        assert_eq!(error(&with(44, u32::MAX)), "its directory is larger than the file");
+        assert_eq!(error(&with(52, u32::MAX)), "the list of its directory's blocks reaches past the file");
+        assert_eq!(error(&good[..40]), "shorter than its header");
+    }
+}

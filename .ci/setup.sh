@@ -22,6 +22,8 @@ fi
 
 if command -v rustup >/dev/null; then
     rustup target add x86_64-unknown-linux-musl || echo "setup: no musl target; trace-verify is linked static against glibc instead" >&2
+    rustup target add aarch64-unknown-linux-musl x86_64-pc-windows-gnu wasm32-wasip1 ||
+        echo "setup: not every target for the builds of other platforms; those that are missing are skipped by name" >&2
     rustup component add clippy rustfmt
 fi
 

@@ -1,5 +1,6 @@
 //! One eBPF capture: the object is pointed at the target, its records are walked as they come, and its counters are held against them.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -69,6 +70,10 @@ struct Walker {
     exec_id: Option<u64>,
     /// Boot time at the capture's start, in nanoseconds.
     epoch: u64,
+    /// Boot time before the memory map was last read, in nanoseconds.
+    map_read: u64,
+    /// Where threads were found since the memory map was looked at.
+    found: BTreeSet<(Slot, u64, u64)>,
 }
 
 /// Captures with a prepared object.
@@ -81,7 +86,7 @@ pub(super) fn run(prepared: Prepared, cli: &Cli, target: &Target) -> Result<Capt
     }
     let (mut watched, held) = hold(target)?;
     let session = Session::new(watched.pid, probes.iter().map(|attached| attached.probe.clone()).collect(), KeepCode::Yes);
-    let walker = Walker { session, probes, exec_id: None, epoch: boot_time() };
+    let walker = Walker { session, probes, exec_id: None, epoch: boot_time(), map_read: 0, found: BTreeSet::new() };
     let mut run = Run { object, walker, started: Instant::now() };
     let captured = run.all(cli, &mut watched, held, own_exec_id);
     run.object.detach();
@@ -200,7 +205,8 @@ impl Run {
             let gone = watched.is_gone();
             if self.drain() > 0 || self.started.elapsed() < ARRIVAL {
                 // A target that is just exiting has no map any more; what is known stays true for what it did.
-                drop(self.walker.session.refresh());
+                self.walker.refresh();
+                self.walker.found.clear();
             }
             if gone {
                 return;
@@ -230,6 +236,12 @@ impl Run {
 }
 
 impl Walker {
+    /// Reads the memory map again if it changed.
+    fn refresh(&mut self) {
+        self.map_read = boot_time();
+        drop(self.session.refresh());
+    }
+
     /// Walks one record. One of another layout is not counted as read, and so found by [`Run::counts`].
     fn walk(&mut self, bytes: &[u8]) {
         let Ok(record) = Record::parse(bytes) else { return };
@@ -242,9 +254,17 @@ impl Walker {
         if self.exec_id != Some(record.exec_id) {
             // The first record finds the map read, or reads it where it needs it.
             let first = self.exec_id.replace(record.exec_id).is_none();
-            if !first && self.session.open().is_err() {
-                return;
+            if !first {
+                self.map_read = boot_time();
+                if self.session.open().is_err() {
+                    return;
+                }
             }
+        }
+        let [_, _, _, _, _, _, _, sp, .., ip] = record.registers;
+        if self.found.insert((record.slot, ip, sp)) && record.time >= self.map_read {
+            // A caller may lie in a library that was loaded after the map was read. Later hits of the same place have the same callers.
+            self.refresh();
         }
         let at = Duration::from_nanos(record.time.saturating_sub(self.epoch));
         // One whose place is not known any more is counted as filtered: hits that are neither delivered nor lost.

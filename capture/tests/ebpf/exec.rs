@@ -1,4 +1,5 @@
-//! A target that executes another program: what was seen before is placed in the old program, what after in the new one.
+//! A target whose memory map changes: what was seen before an exec is placed in the old program, what after in the new one; a library that
+//! was loaded just before is known.
 
 use sealtrace_trace::Capture;
 
@@ -61,4 +62,24 @@ fn a_program_that_executes_itself_is_counted_in_both_lives() {
     assert_eq!((loss(&capture, "Uprobe").kernel_hits, loss(&capture, "Uretprobe").kernel_hits), (1711, 1711));
     // Each life lies elsewhere in memory; in the file it is one place.
     assert_at_the_function(&capture, "hits");
+}
+
+#[test]
+fn a_caller_in_a_library_that_was_loaded_just_before_is_found() {
+    let Some(_turn) = turn() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let (program, library) = (folder.path().join("plugin"), folder.path().join("libplugin.so"));
+    compile_to("gcc", &source("plugin.c"), &["-O2", "-rdynamic"], &program);
+    compile_to("gcc", &source("plugin.c"), &["-O2", "-shared", "-fPIC", "-DLIBRARY"], &library);
+    let command = [program.to_str().unwrap(), library.to_str().unwrap(), "500"];
+    let arguments = ["--frequency", "0", "--uprobe", &at(&program, "hit")];
+    let (capture, _) = captured(&arguments, command, &folder.path().join("capture.jsonl"));
+    let calls = loss(&capture, "Uprobe");
+    assert_eq!((calls.kernel_hits, calls.filtered), (501, 0), "{calls:?}");
+    for stack in of_kind(&capture, "Uprobe") {
+        let modules: Vec<&str> = stack.iter().map(|(module, _)| module.as_str()).collect();
+        let direct = ["plugin", "plugin", "libc.so.6", "libc.so.6", "plugin"];
+        let through = ["plugin", "libplugin.so", "plugin", "libc.so.6", "libc.so.6", "plugin"];
+        assert!(modules == direct || modules == through, "{stack:x?}");
+    }
 }

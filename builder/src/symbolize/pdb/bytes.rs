@@ -48,6 +48,14 @@ impl<'a> Bytes<'a> {
         Some(text)
     }
 
+    /// As [`Bytes::text`], of at most `limit` bytes: no more than that is looked at.
+    pub(super) fn text_within(&mut self, limit: usize) -> Option<&'a [u8]> {
+        let mut start = Bytes(self.0.get(..=limit).unwrap_or(self.0));
+        let text = start.text()?;
+        self.skip(text.len().saturating_add(1))?;
+        Some(text)
+    }
+
     /// The next record of a list of symbols or types: 16 bits of length, which count the kind and the data; kind and data.
     pub(super) fn record(&mut self) -> Option<(u16, Bytes<'a>)> {
         let len = self.u16()?;

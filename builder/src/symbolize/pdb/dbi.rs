@@ -82,7 +82,7 @@ impl Module {
     }
 }
 
-/// The number of a named stream, by the map at the end of the info stream.
+/// The number of a named stream, by the map at the end of the info stream; `name` with the zero that ends it.
 pub(super) fn named_stream(info: &[u8], name: &[u8]) -> Option<u16> {
     // Version, signature, age and GUID.
     let mut input = Bytes(info.get(28..)?);
@@ -95,7 +95,8 @@ pub(super) fn named_stream(info: &[u8], name: &[u8]) -> Option<u16> {
     }
     for _ in 0..size {
         let (at, stream) = (input.u32()?, input.u32()?);
-        if Bytes::at(names, at).and_then(|mut at| at.text()) == Some(name) {
+        // Compared and not read up to its end: a small map may name a long text many times.
+        if Bytes::at(names, at).is_some_and(|at| at.0.starts_with(name)) {
             return stream.try_into().ok();
         }
     }

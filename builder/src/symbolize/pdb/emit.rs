@@ -142,8 +142,8 @@ impl<'a, 'i> Emitter<'a, 'i> {
         if let Some(&file) = self.files.get(&at) {
             return Ok(Line { file, line: row.line });
         }
-        let path = Bytes::at(self.strings, at).and_then(|mut at| at.text());
-        let path = path.filter(|path| !path.is_empty() && path.len() <= MAX_PATH_BYTES).map(String::from_utf8_lossy);
+        let path = Bytes::at(self.strings, at).and_then(|mut at| at.text_within(MAX_PATH_BYTES));
+        let path = path.filter(|path| !path.is_empty()).map(String::from_utf8_lossy);
         self.budgets.names.spend(path.as_ref().map_or(0, |path| path.len()))?;
         let file = path.map(|path| self.table.add_file(&path));
         self.files.insert(at, file);

@@ -15,8 +15,8 @@ const LF_MFUNC_ID: u16 = 0x1602;
 const LF_STRING_ID: u16 = 0x1605;
 /// Lowest number of a leaf that stands before a number; a lower one is the number itself.
 const NUMERIC: u16 = 0x8000;
-/// The longest name that is told (ours).
-const MAX_NAME: usize = 16 * 1024;
+/// The longest name of a scope or a function that is told (ours; MSVC cuts names at 4,096 bytes).
+const MAX_NAME: usize = 4 * 1024;
 
 /// The records of a type stream by number.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl<'a> Ids<'a> {
     /// The name of a function, `scope::name`; `None` where the streams do not tell it.
     pub(super) fn function(&self, id: u32) -> Option<String> {
         let (kind, mut record) = self.ids.at(id)?;
-        let (scope, _type, name) = (record.u32()?, record.u32()?, record.text()?);
+        let (scope, _type, name) = (record.u32()?, record.u32()?, record.text_within(MAX_NAME)?);
         let scope = match kind {
             LF_FUNC_ID if scope == 0 => None,
             LF_FUNC_ID => Some(self.string(scope)?),
@@ -73,14 +73,13 @@ impl<'a> Ids<'a> {
             _ => return None,
         };
         let text = |bytes: &'a [u8]| String::from_utf8_lossy(bytes);
-        let name = scope.map_or_else(|| text(name).into_owned(), |scope| format!("{}::{}", text(scope), text(name)));
-        (name.len() <= MAX_NAME).then_some(name)
+        Some(scope.map_or_else(|| text(name).into_owned(), |scope| format!("{}::{}", text(scope), text(name))))
     }
 
     fn string(&self, id: u32) -> Option<&'a [u8]> {
         let (kind, mut record) = self.ids.at(id)?;
         let _substrings = record.u32()?;
-        (kind == LF_STRING_ID).then(|| record.text()).flatten()
+        (kind == LF_STRING_ID).then(|| record.text_within(MAX_NAME)).flatten()
     }
 
     fn class(&self, number: u32) -> Option<&'a [u8]> {
@@ -98,7 +97,7 @@ impl<'a> Ids<'a> {
             LF_ENUM => record.skip(12)?,
             _ => return None,
         }
-        record.text()
+        record.text_within(MAX_NAME)
     }
 }
 

@@ -95,7 +95,7 @@ impl<'data> Pdb<'data> {
         if dbi.is_rearranged {
             return Err(damaged("its addresses are those from before another tool rearranged the program (OMAP)"));
         }
-        let names = dbi::named_stream(&info, b"/names");
+        let names = dbi::named_stream(&info, b"/names\0");
         let strings = names.and_then(|names| msf.stream(names)).unwrap_or_default();
         let (types, ids) = (msf.stream(TYPES).unwrap_or_default(), msf.stream(IDS).unwrap_or_default());
         let sections = Sections(image.binary().sections().map(|section| section.address()).collect());

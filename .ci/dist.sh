@@ -31,6 +31,8 @@ for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl x86_64-pc-win
     done
 done
 
+cargo run --locked --release -q -p sealtrace-manual -- "$out" >/dev/null
+
 cat >"$out/DIFFERENCES.txt" <<'END'
 Verdicts, replay results and Evidence cards have the same bytes on every platform. What the platforms do not have in common:
 

@@ -152,7 +152,7 @@ pub(crate) fn block_signals() {
 /// Waits for a signal that [`block_signals`] holds back.
 pub(crate) fn wait(timeout: Duration) -> Wake {
     let time = libc::timespec {
-        tv_sec: libc::time_t::try_from(timeout.as_secs()).unwrap_or(libc::time_t::MAX),
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
         tv_nsec: libc::c_long::from(i32::try_from(timeout.subsec_nanos()).unwrap_or(0)),
     };
     let set = signal_set();

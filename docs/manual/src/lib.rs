@@ -21,7 +21,14 @@ pub struct File {
 
 /// The command lines of all tools.
 pub fn tools() -> Vec<Command> {
-    vec![symbol_bundle::command(), btf_archive::command(), trace_resolve::command(), trace_replay::command(), trace_verify::command(), trace_capture::command()]
+    vec![
+        symbol_bundle::command(),
+        btf_archive::command(),
+        trace_resolve::command(),
+        trace_replay::command(),
+        trace_verify::command(),
+        trace_capture::command(),
+    ]
 }
 
 /// The completion script of a tool for each shell: `completions/SHELL/FILE`, named as the shell looks for it.

@@ -30,7 +30,9 @@ fn run(cli: &Cli) -> Outcome {
     if cli.output.json {
         print_json(&serde_json::json!({ "files": paths }));
     } else {
-        paths.iter().for_each(|path| print(path));
+        for path in paths {
+            print(path);
+        }
     }
     Ok(ExitCode::Done)
 }

@@ -14,7 +14,9 @@ use jsonschema::{Draft, JSONSchema};
 use sealtrace_object_id::{IdKind, ModuleId, ObjectIds, Os};
 use sealtrace_replay::{ReplayVerdict, SignatureState, Slo};
 use sealtrace_store::{LogPosition, Receipt, ReceiptCheck};
-use sealtrace_symbols::{BlobRef, BtfEntry, BtfProvenance, BtfSource, Compression, Coverage, DebugSource, IdMap, Module, PairedBy, SymbolIndex};
+use sealtrace_symbols::{
+    BlobRef, BtfEntry, BtfProvenance, BtfSource, Compression, Coverage, DebugSource, IdMap, Module, PairedBy, SymbolIndex,
+};
 use sealtrace_trace as trace;
 use sealtrace_unwind::{CallSite, CfaRule, CfiSection, Failed, RegisterRule, Rule, TerminatedBy, UnwindRow, UnwindSource, WhyNot};
 use sealtrace_verdict::{Assurance, Conclusion, Outcome};

@@ -1,5 +1,5 @@
 //! The manual says all that the tools take, formatters and shells read it, and every command prints JSON when asked.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code outside #[test] functions")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code outside #[test] functions")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;

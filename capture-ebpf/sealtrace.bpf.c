@@ -22,8 +22,20 @@ struct mm_struct {
 	unsigned long start_stack;
 } CORE;
 
+// A function that carries a return probe returns to the kernel's trampoline; where it would have returned to stands here.
+struct return_instance {
+	struct return_instance *next;
+	unsigned long stack; // address of the return address
+	unsigned long orig_ret_vaddr;
+} CORE;
+
+struct uprobe_task {
+	struct return_instance *return_instances; // innermost first
+} CORE;
+
 struct task_struct {
 	void *stack;
+	struct uprobe_task *utask;
 	struct mm_struct *mm;
 	int tgid;
 	int pid;
@@ -36,6 +48,8 @@ enum bpf_func_id {
 	BPF_FUNC_ktime_get_boot_ns = 125,
 	BPF_FUNC_task_pt_regs = 175,
 };
+#define HAS_FIELD(field) __builtin_preserve_field_info(field, 2)
+#define HAS_TYPE(type) __builtin_preserve_type_info(*(type *)0, 0)
 #define KERNEL_HAS(helper) __builtin_preserve_enum_value(*(typeof(enum bpf_func_id) *)helper, 0)
 
 // -- registers: struct pt_regs of x86_64 -----------------------------------------------------------------------------------------------
@@ -110,6 +124,14 @@ struct {
 #define FEW_CHUNKS 3  // 2 KiB from the stack pointer on, whatever its alignment
 #define MANY_CHUNKS 9 // 8 KiB
 
+#define MAX_RETURNS 8
+
+// A return address that the kernel replaced.
+struct replaced {
+	u64 at;
+	u64 address;
+};
+
 #define TO_THE_TOP 1 // the copy reaches the start of the main thread's stack: nothing of interest lies above
 
 struct record {
@@ -123,6 +145,7 @@ struct record {
 	u64 start_stack;
 	u64 stack_base; // address of the first chunk: the stack pointer rounded down to a whole chunk
 	struct registers registers;
+	struct replaced replaced[MAX_RETURNS]; // innermost first; the rest is zero
 };
 struct small_record {
 	struct record head;
@@ -183,6 +206,39 @@ INLINE int user_registers(struct task_struct *task, struct registers *registers)
 	void *stack = 0;
 	read_kernel(&stack, sizeof(stack), &task->stack);
 	return stack && read_kernel(registers, sizeof(*registers), (u8 *)stack + THREAD_SIZE - sizeof(*registers)) == 0;
+}
+
+// The return addresses that the kernel replaced on this thread's stack.
+INLINE void replaced_of(struct task_struct *task, struct replaced *to)
+{
+	struct uprobe_task *utask = 0;
+	struct return_instance *at = 0;
+	unsigned long stack, address;
+#pragma unroll
+	for (u32 n = 0; n < MAX_RETURNS; n++) {
+		to[n].at = 0;
+		to[n].address = 0;
+	}
+	// A kernel without user probes has none of these types.
+	if (!HAS_FIELD(task->utask) || !HAS_TYPE(struct uprobe_task) || !HAS_TYPE(struct return_instance))
+		return;
+	read_kernel(&utask, sizeof(utask), &task->utask);
+	if (!utask)
+		return;
+	read_kernel(&at, sizeof(at), &utask->return_instances);
+#pragma unroll
+	for (u32 n = 0; n < MAX_RETURNS; n++) {
+		if (!at)
+			return;
+		stack = address = 0;
+		read_kernel(&stack, sizeof(stack), &at->stack);
+		read_kernel(&address, sizeof(address), &at->orig_ret_vaddr);
+		to[n].at = stack;
+		to[n].address = address;
+		struct return_instance *next = 0;
+		read_kernel(&next, sizeof(next), &at->next);
+		at = next;
+	}
 }
 
 #define COPY(record, count)                                                                                 \
@@ -253,6 +309,7 @@ SUBPROGRAM int on_hit(struct registers *given, u32 slot)
 		if (!record)
 			goto lost;
 		fill(&record->head, &hit, &registers);
+		replaced_of(task, record->head.replaced);
 		COPY(record, FEW_CHUNKS);
 		ring_submit(record, RING_NO_WAKEUP);
 	} else {
@@ -260,6 +317,7 @@ SUBPROGRAM int on_hit(struct registers *given, u32 slot)
 		if (!record)
 			goto lost;
 		fill(&record->head, &hit, &registers);
+		replaced_of(task, record->head.replaced);
 		COPY(record, MANY_CHUNKS);
 		ring_submit(record, RING_NO_WAKEUP);
 	}

@@ -1,5 +1,7 @@
 //! Maps and records of `sealtrace.bpf.c`, byte by byte. Little endian: the object is built for `bpfel`, and the tool reads its own host's kernel.
 
+use std::borrow::Cow;
+
 /// User probes of each kind (entry, return) that one capture can have.
 pub const USER_PROBES: u32 = 8;
 /// Entries of the counters' map.
@@ -10,8 +12,10 @@ pub const CHUNK: usize = 1024;
 pub const MAX_STACK_COPY: usize = MANY_CHUNKS * CHUNK;
 const FEW_CHUNKS: usize = 3;
 const MANY_CHUNKS: usize = 9;
-/// Bytes before the stack copy: six 32-bit words, four 64-bit words, 21 registers.
-const HEAD: usize = 6 * 4 + 4 * 8 + REGISTERS * 8;
+/// Bytes before the stack copy: six 32-bit words, four 64-bit words, 21 registers, the replaced return addresses.
+const HEAD: usize = 6 * 4 + 4 * 8 + REGISTERS * 8 + MAX_REPLACED * 16;
+/// The most return addresses that a record tells to be replaced.
+const MAX_REPLACED: usize = 8;
 /// `struct pt_regs` of `x86_64` has 21 words.
 const REGISTERS: usize = 21;
 /// Positions in `struct pt_regs` by DWARF number: rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 to r15, rip.
@@ -142,7 +146,7 @@ pub enum LayoutError {
 }
 
 /// One hit: where a thread was in user space, and what lay on its stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Which probe.
     pub slot: Slot,
@@ -162,6 +166,9 @@ pub struct Record<'a> {
     pub registers: [u64; 17],
     /// Address of the first byte of `stack`, at or below the stack pointer.
     pub stack_base: u64,
+    /// Return addresses that the kernel replaced by its own for return probes, innermost first: where each stands, and what it was.
+    /// There may be more than the 8 that a record holds.
+    pub replaced: Vec<(u64, u64)>,
     /// Whether the copy was meant to end at the top of the main thread's stack, above which nothing of interest lies.
     pub to_the_top: bool,
     /// The copy: whole chunks up to the limit or to the first that could not be read.
@@ -173,6 +180,19 @@ fn word(bytes: &[u8]) -> u64 {
 }
 
 impl<'a> Record<'a> {
+    /// The stack as the program would have it: return addresses that the kernel replaced by its own are put back.
+    pub fn own_stack(&self) -> Cow<'a, [u8]> {
+        let mut stack = Cow::Borrowed(self.stack);
+        for &(at, address) in &self.replaced {
+            let start = at.checked_sub(self.stack_base).and_then(|start| usize::try_from(start).ok());
+            let slot = start.and_then(|start| Some(start..start.checked_add(8)?)).filter(|slot| slot.end <= self.stack.len());
+            if let Some(to) = slot.and_then(|slot| stack.to_mut().get_mut(slot)) {
+                to.copy_from_slice(&address.to_le_bytes());
+            }
+        }
+        stack
+    }
+
     /// Reads a record of the ring buffer.
     ///
     /// # Errors
@@ -194,10 +214,16 @@ impl<'a> Record<'a> {
         }
         let copied = usize::try_from(chunks).ok().and_then(|chunks| chunks.checked_mul(CHUNK));
         let stack = copied.and_then(|copied| room.get(..copied)).ok_or(LayoutError::Chunks { found: chunks })?;
-        let ordered: Vec<u64> = words.collect();
+        let ordered: Vec<u64> = words.by_ref().take(REGISTERS).collect();
+        let mut replaced = Vec::new();
+        while let (Some(at), Some(address)) = (words.next(), words.next()) {
+            if at != 0 {
+                replaced.push((at, address));
+            }
+        }
         let registers = DWARF_ORDER.map(|position| ordered.get(position).copied().unwrap_or(0));
         let to_the_top = flags & TO_THE_TOP != 0;
-        Ok(Self { slot: Slot(slot), tgid, tid, cpu, time, exec_id, start_stack, registers, stack_base, to_the_top, stack })
+        Ok(Self { slot: Slot(slot), tgid, tid, cpu, time, exec_id, start_stack, registers, stack_base, replaced, to_the_top, stack })
     }
 }
 
@@ -209,6 +235,7 @@ mod tests {
         let mut bytes: Vec<u8> = [slot, 1, 10, 11, 2, chunks].into_iter().flat_map(u32::to_le_bytes).collect();
         bytes.extend([1_000_u64, 4, 0x7fff_0000, 0x7ffe_f000].into_iter().flat_map(u64::to_le_bytes));
         bytes.extend((0..21_u64).flat_map(u64::to_le_bytes));
+        bytes.extend([0x7fff_1000_u64, 0x40_1234, 0, 0].into_iter().chain([0; 12]).flat_map(u64::to_le_bytes));
         bytes.extend((0..room * CHUNK).map(|at| u8::try_from(at / CHUNK).unwrap()));
         bytes
     }
@@ -219,10 +246,26 @@ mod tests {
         let record = Record::parse(&bytes).unwrap();
         assert_eq!((record.slot, record.tgid, record.tid, record.cpu), (Slot::exit(0).unwrap(), 10, 11, 2));
         assert_eq!((record.time, record.exec_id, record.start_stack, record.stack_base), (1_000, 4, 0x7fff_0000, 0x7ffe_f000));
+        assert_eq!(record.replaced, [(0x7fff_1000, 0x40_1234)]);
         assert!(record.to_the_top);
         assert_eq!(record.stack.len(), 2048);
         // pt_regs: r15 r14 r13 r12 bp bx r11 r10 r9 r8 ax cx dx si di orig_ax ip cs flags sp ss
         assert_eq!(record.registers, [10, 12, 11, 5, 13, 14, 4, 19, 9, 8, 7, 6, 3, 2, 1, 0, 16]);
+    }
+
+    #[test]
+    fn a_return_address_that_the_kernel_replaced_is_put_back_where_it_was_copied() {
+        let bytes = record(0, 2, 3);
+        let whole = Record::parse(&bytes).unwrap();
+        let base = whole.stack_base;
+        assert!(matches!(whole.own_stack(), Cow::Borrowed(stack) if stack == whole.stack), "nothing of it was copied");
+        let with = |replaced| Record { replaced, ..whole.clone() }.own_stack().into_owned();
+        let stack = with(vec![(base + 2040, 0x1122_3344_5566_7788)]);
+        assert_eq!(stack[2040..], 0x1122_3344_5566_7788_u64.to_le_bytes());
+        assert_eq!(stack[..2040], whole.stack[..2040]);
+        for outside in [base + 2041, base - 1, 0, u64::MAX] {
+            assert_eq!(with(vec![(outside, 7)]), whole.stack);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ const KERNEL: &str = "/sys/kernel/btf/vmlinux";
 const SECTIONS: [&str; 8] = ["perf_event", "uprobe", "uretprobe", ".text", ".maps", "license", ".BTF", ".BTF.ext"];
 const ELF_SECTIONS: [&str; 4] = ["", ".strtab", ".symtab", ".llvm_addrsig"];
 /// Every question that the object asks about the kernel.
-const QUESTIONS: [&str; 10] = [
+const QUESTIONS: [&str; 18] = [
     "bpf_func_id::BPF_FUNC_get_ns_current_pid_tgid (enum_value_exists)",
     "bpf_func_id::BPF_FUNC_ktime_get_boot_ns (enum_value_exists)",
     "bpf_func_id::BPF_FUNC_task_pt_regs (enum_value_exists)",
@@ -35,7 +35,15 @@ const QUESTIONS: [&str; 10] = [
     "task_struct.pid (field_byte_off)",
     "task_struct.self_exec_id (field_byte_off)",
     "task_struct.self_exec_id (field_byte_size)",
+    "return_instance (type_exists)",
+    "return_instance.next (field_byte_off)",
+    "return_instance.orig_ret_vaddr (field_byte_off)",
+    "return_instance.stack (field_byte_off)",
     "task_struct.stack (field_byte_off)",
+    "task_struct.utask (field_byte_off)",
+    "task_struct.utask (field_exists)",
+    "uprobe_task (type_exists)",
+    "uprobe_task.return_instances (field_byte_off)",
     "task_struct.tgid (field_byte_off)",
 ];
 /// `enum bpf_map_type`, include/uapi/linux/bpf.h.
@@ -173,7 +181,13 @@ fn it_asks_about_a_few_fields_and_helpers_and_never_for_the_number_of_a_type() {
     let sections: BTreeSet<&str> = probe.relocations().iter().map(|one| one.section.as_str()).collect();
     assert_eq!(sections, BTreeSet::from([".text"]), "only the subprogram reads the kernel");
     let kinds: BTreeSet<RelocationKind> = probe.relocations().iter().map(|one| one.kind).collect();
-    let allowed = [RelocationKind::FieldByteOffset, RelocationKind::FieldByteSize, RelocationKind::EnumValueExists];
+    let allowed = [
+        RelocationKind::FieldByteOffset,
+        RelocationKind::FieldByteSize,
+        RelocationKind::FieldExists,
+        RelocationKind::TypeExists,
+        RelocationKind::EnumValueExists,
+    ];
     // The value of an enum that is ENUM on one kernel and ENUM64 on another would be another number; whether it is there is not.
     assert!(kinds.iter().all(|kind| allowed.contains(kind)), "{kinds:?}");
     // Its own types serve as a kernel to name the questions: each finds itself.

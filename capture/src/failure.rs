@@ -15,7 +15,7 @@ pub(crate) fn start_failure(error: &ChildError) -> Failure {
 pub(crate) fn no_sample(what: &str, ending: Option<Ending>) -> Failure {
     let failure = Failure::new(ExitCode::NoVerdict, format_args!("no sample was taken of {what}, so no capture is written"));
     match ending {
-        Some(_) => failure.hint("it ended before a sample was due: start it with `trace-capture … -- CMD`, or raise --frequency"),
+        Some(_) => failure.hint("it ended before a sample was due, or before its memory map could be read: raise --frequency, use --backend ptrace, or let it run longer"),
         None => {
             failure.hint("none of its threads ran on a processor, or none could be stopped: --backend ptrace takes threads that wait, too")
         }

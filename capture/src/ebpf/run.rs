@@ -268,7 +268,7 @@ impl Walker {
         }
         let at = Duration::from_nanos(record.time.saturating_sub(self.epoch));
         // One whose place is not known any more is counted as filtered: hits that are neither delivered nor lost.
-        self.session.copied(Seen { probe: number, registers: &record.registers, at }, record.stack_base, record.stack);
+        self.session.copied(Seen { probe: number, registers: &record.registers, at }, record.stack_base, &record.own_stack());
     }
 }
 

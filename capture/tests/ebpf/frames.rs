@@ -144,6 +144,25 @@ fn a_spinning_program_has_the_same_frames_when_it_is_started_as_when_it_is_found
 }
 
 #[test]
+fn return_probes_below_a_sample_do_not_hide_its_callers() {
+    let Some(_turn) = turn() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let program = compile("gcc", "spin.c", &PLAIN, folder.path());
+    let Some((found, _)) = both(&spinning(&program, &["5"]), folder.path()) else { return };
+    let file = folder.path().join("probed.jsonl");
+    let mut tool = trace_capture();
+    tool.args(["--backend", "ebpf", "--duration", "1s", "-o"]).arg(&file);
+    // Seven return addresses on the stack are the kernel's: of `spin`, and of `down` six times.
+    for function in ["spin", "down"] {
+        tool.arg("--uretprobe").arg(format!("{}:{function}", program.display()));
+    }
+    let output = tool.arg("--").arg(&program).arg("5").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let probed = Found::with_leaf(Found::all(&read(&file)), &found.stack[0]);
+    assert_eq!((&probed.stack, &probed.rules, probed.end), (&found.stack, &found.rules, found.end));
+}
+
+#[test]
 fn a_cpp_program_that_spins_below_virtual_functions_has_the_same_frames_in_both_backends() {
     let Some(_turn) = turn() else { return };
     let folder = tempfile::tempdir().unwrap();

@@ -103,6 +103,13 @@ pub(crate) struct BtfArgs {
     pub(crate) store: StoreArgs,
 }
 
+impl BtfArgs {
+    /// Whether BTF was asked for or given, so that doing without is not what is wanted.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.with_btf.is_some() || !self.bundle.is_empty()
+    }
+}
+
 /// What there is beside capturing.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -10,6 +10,9 @@ use crate::memory::PAGE;
 /// The most loadable segments used (ours; linkers write four to six).
 const MAX_SEGMENTS: usize = 64;
 
+/// The most code of one file that is kept: 512 MiB (ours; the largest programs have 200 MiB).
+const MAX_CODE_BYTES: usize = 512 << 20;
+
 /// One `PT_LOAD`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Segment {
@@ -54,10 +57,13 @@ pub(crate) fn segments(bytes: &[u8]) -> Option<Segments> {
 impl Segments {
     /// The bytes of executable segments by module-relative address.
     pub(crate) fn code(&self, bytes: &[u8]) -> Vec<(u64, Vec<u8>)> {
+        let mut left = MAX_CODE_BYTES;
         let part = |load: &Segment| {
             let start = usize::try_from(load.offset).ok()?;
-            let end = start.checked_add(usize::try_from(load.file_size).ok()?)?;
-            Some((load.vaddr.checked_sub(self.image_base)?, bytes.get(start..end)?.to_vec()))
+            let length = usize::try_from(load.file_size).ok()?;
+            // Segments may claim the same bytes again and again; what is kept of a file is bounded whatever they claim.
+            left = left.checked_sub(length)?;
+            Some((load.vaddr.checked_sub(self.image_base)?, bytes.get(start..start.checked_add(length)?)?.to_vec()))
         };
         self.loads.iter().filter(|load| load.executable).filter_map(part).collect()
     }

@@ -125,7 +125,10 @@ fn read_mapped(pid: Tid, key: &FileKey, maps: &[&Map], memory: &dyn ReadImage) -
         return Some(bytes);
     }
     let root = PathBuf::from(format!("/proc/{pid}/root"));
-    let (file, bytes) = read_regular(&root.join(key.path.strip_prefix("/").ok()?))?;
+    let Some((file, bytes)) = read_regular(&root.join(key.path.strip_prefix("/").ok()?)) else {
+        // A process that has ended shows no root any more; the same inode of the same device is the same file.
+        return read_regular(&key.path).filter(|(file, _)| is_same(file, key)).map(|(_, bytes)| bytes);
+    };
     (is_same(&file, key) || starts_like_memory(&bytes, maps, memory)).then_some(bytes)
 }
 

@@ -1,6 +1,7 @@
 //! What `/proc` says about a process before it is traced: whether it exists, may be traced and is one that this release reads.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
 
 use crate::sys::Tid;
 
@@ -100,9 +101,28 @@ pub(crate) fn is_gone(pid: Tid) -> bool {
     matches!(state(&format!("/proc/{pid}/stat")), None | Some('Z' | 'X'))
 }
 
-/// The memory maps as text.
-pub(crate) fn maps(pid: Tid) -> Result<Vec<u8>, TargetError> {
-    std::fs::read(format!("/proc/{pid}/maps")).map_err(|source| TargetError::Unreadable { pid, what: "the memory map", source })
+/// Opens the memory map. The file stays bound to the address space that the process has now.
+pub(crate) fn open_maps(pid: Tid) -> Result<File, TargetError> {
+    File::open(format!("/proc/{pid}/maps")).map_err(|source| unreadable_map(pid, source))
+}
+
+/// The memory map as text; empty when its address space is gone.
+pub(crate) fn read_maps(pid: Tid, mut file: &File) -> Result<Vec<u8>, TargetError> {
+    let mut text = Vec::new();
+    let read = file.rewind().and_then(|()| file.read_to_end(&mut text));
+    read.map(|_| text).map_err(|source| unreadable_map(pid, source))
+}
+
+fn unreadable_map(pid: Tid, source: io::Error) -> TargetError {
+    TargetError::Unreadable { pid, what: "the memory map", source }
+}
+
+/// `startstack` of proc(5): where the main thread's stack began. `None` where the kernel does not tell.
+pub(crate) fn start_stack(pid: Tid) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(") ")?;
+    // Field 28, counted from the state, which is the third; without the right to know it is 0.
+    rest.split(' ').nth(25)?.parse().ok().filter(|&start| start != 0)
 }
 
 /// Why the kernel may have refused, and what to do about it, for the hint of an error.

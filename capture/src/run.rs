@@ -72,7 +72,8 @@ fn from_target(cli: &Cli) -> Result<(Capture, u64), Failure> {
     if let Some(ending) = captured.ending {
         note(&format!("trace-capture: process {} {}", captured.pid, child::describe(ending)));
     }
-    if captured.session.delivered() == 0 {
+    // That a function was never called, or so often in a process that was gone at once, is an answer.
+    if captured.session.delivered() == 0 && !cli.has_user_probes() {
         return Err(no_sample(&format!("process {}", captured.pid), captured.ending));
     }
     Ok((captured.session.finish(captured.facts), captured.missed))
@@ -88,7 +89,7 @@ fn capture(cli: &Cli, target: &Target) -> Result<Captured, Failure> {
         Backend::Ebpf => ebpf::prepare(&cli.btf)?.run(cli, target),
         Backend::Auto => match ebpf::prepare(&cli.btf) {
             Ok(prepared) => prepared.run(cli, target),
-            Err(failure) if cli.has_user_probes() || cli.btf.with_btf.is_some() => Err(failure),
+            Err(failure) if cli.has_user_probes() || cli.btf.is_asked() => Err(failure),
             Err(failure) => {
                 let why = failure.message().trim_start_matches("no eBPF capture: ");
                 note(&format!("trace-capture: using the ptrace backend, not eBPF: {why}"));
@@ -124,6 +125,13 @@ fn report(cli: &Cli, capture: &Capture, bytes: &[u8], missed: u64) -> Result<(),
         head.loss.ring_lost + head.loss.rate_limited,
         sealtrace_console::escape(&path),
     ));
+    let lost = head.loss.ring_lost + head.loss.rate_limited;
+    if !head.probes.is_empty() && lost > 0 {
+        note(&format!(
+            "warning: {lost} of {} hits are counted, but their stacks were lost: they came faster than they could be read; name fewer probes",
+            head.loss.kernel_hits
+        ));
+    }
     for probe in &head.probes {
         let loss = &probe.loss;
         note(&format!(

@@ -2,6 +2,7 @@
 //!
 //! Not here: what every capture collects (`collect`); core dumps (`core_dump`).
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Instant, SystemTime};
@@ -34,12 +35,22 @@ pub(crate) enum SessionError {
     Placement(#[from] PlacementError),
 }
 
+/// One address space of the target and its map.
+#[derive(Debug)]
+struct Opened {
+    /// Bound to one address space: after an exec it reads empty, and never tells the next program's map.
+    file: File,
+    maps: Vec<u8>,
+    /// `mm_struct.start_stack` of that address space, as far as it is told.
+    start_stack: Option<u64>,
+    memory: Memory,
+}
+
 /// What is true of the target until it maps, unmaps or executes.
 #[derive(Debug)]
 struct Moment {
-    maps: Vec<u8>,
+    opened: Opened,
     entered: Entered,
-    memory: Memory,
 }
 
 /// A capture under way.
@@ -66,33 +77,45 @@ impl Session {
 
     /// Opens the target's memory, at the start and after an exec.
     pub(crate) fn open(&mut self) -> Result<(), SessionError> {
-        let memory = Memory::open(self.pid).map_err(|source| SessionError::Memory { pid: self.pid, source })?;
         self.moment = None;
-        self.enter(memory)
+        let memory = Memory::open(self.pid).map_err(|source| SessionError::Memory { pid: self.pid, source })?;
+        let file = process::open_maps(self.pid)?;
+        let maps = process::read_maps(self.pid, &file)?;
+        let start_stack = process::start_stack(self.pid);
+        self.enter(Opened { file, maps, start_stack, memory })
     }
 
     /// Reads the memory map again if it changed.
     pub(crate) fn refresh(&mut self) -> Result<(), SessionError> {
-        let maps = process::maps(self.pid)?;
+        let Some(moment) = &self.moment else { return self.open() };
+        let maps = process::read_maps(self.pid, &moment.opened.file)?;
+        if maps.is_empty() || moment.opened.maps == maps {
+            return Ok(());
+        }
         match self.moment.take() {
-            Some(moment) if moment.maps == maps || maps.is_empty() => {
-                self.moment = Some(moment);
-                Ok(())
-            }
-            Some(moment) => self.enter(moment.memory),
-            None => self.open(),
+            Some(moment) => self.enter(Opened { maps, ..moment.opened }),
+            None => Ok(()),
         }
     }
 
-    fn enter(&mut self, memory: Memory) -> Result<(), SessionError> {
-        let maps = process::maps(self.pid)?;
+    /// Whether the map is one of the address space with this `mm_struct.start_stack`.
+    pub(crate) fn is_of(&self, start_stack: u64) -> bool {
+        self.moment.as_ref().is_some_and(|moment| moment.opened.start_stack.is_none_or(|known| known == start_stack))
+    }
+
+    /// Whether the program that runs now can be walked.
+    pub(crate) fn is_supported(&self) -> bool {
+        process::check_program(self.pid).is_ok()
+    }
+
+    fn enter(&mut self, opened: Opened) -> Result<(), SessionError> {
         let executable = executable(self.pid);
         let is_main = |region: &LiveRegion| match (&region.identity, &executable) {
             (Identity::Module(key, _), Some(executable)) => is_same_file(key, executable),
             _ => false,
         };
-        let entered = self.collection.enter(&parse(&maps)?, &memory, &is_main)?;
-        self.moment = Some(Moment { maps, entered, memory });
+        let entered = self.collection.enter(&parse(&opened.maps)?, &opened.memory, &is_main)?;
+        self.moment = Some(Moment { opened, entered });
         Ok(())
     }
 
@@ -104,8 +127,8 @@ impl Session {
         }
         let seen = Seen { probe: 0, registers: &registers, at: self.started.elapsed() };
         let Some(moment) = &mut self.moment else { return false };
-        moment.memory.forget();
-        self.collection.record(&moment.entered, seen, &mut moment.memory);
+        moment.opened.memory.forget();
+        self.collection.record(&moment.entered, seen, &mut moment.opened.memory);
         true
     }
 

@@ -5,6 +5,8 @@
 //! error. BTF that is bound to nothing is used on request only. A kernel's BTF is not looked for through the bpf system call: who hides
 //! /sys/kernel/btf from this process means it.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use btf_archive::{Candidate, KernelIdentity, Sidecar, SidecarError, TreeError, select};
@@ -61,7 +63,7 @@ impl ChooseError {
         match self {
             Self::None { .. } => {
                 "give this kernel's with --with-btf=PATH or in a --bundle (`btf-archive add` makes it from the kernel's image), \
-                                  or use --backend ptrace, which needs none"
+                                  or use --backend ptrace, which needs none and counts no calls"
                     .to_owned()
             }
             Self::Other { .. } => "`btf-archive list` tells which kernels a folder has BTF of; `uname -r` which one runs here".to_owned(),
@@ -156,7 +158,7 @@ fn external(args: &BtfArgs, identity: &Identity, steps: &mut Vec<SelectionStep>)
         let entry = sealtrace_console::escape(&blob.path.display().to_string());
         return Ok(Some(Found { kind: "external", path: entry, key: Some(key), reason, bytes }));
     }
-    let bytes = std::fs::read(path).map_err(read)?;
+    let bytes = read_bounded(path).map_err(read)?;
     match sidecar(path, &bytes, &shown)? {
         Some(sidecar) => {
             let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -172,6 +174,17 @@ fn external(args: &BtfArgs, identity: &Identity, steps: &mut Vec<SelectionStep>)
             Ok(Some(Found { kind: "external", path: shown, key: Some("unbound".to_owned()), reason, bytes }))
         }
         None => Err(ChooseError::Unbound { path: shown.clone(), why: format!("there is no {shown}.json beside it") }),
+    }
+}
+
+/// A file of at most [`MAX_BTF_BYTES`].
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(MAX_BTF_BYTES + 1).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_BTF_BYTES) {
+        Ok(bytes)
+    } else {
+        Err(std::io::ErrorKind::FileTooLarge.into())
     }
 }
 

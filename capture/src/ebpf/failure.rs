@@ -86,6 +86,9 @@ pub(crate) fn failure(error: &EbpfError) -> Failure {
         EbpfError::Symbol(error) => failure.hint(error.next()),
         EbpfError::Counters { .. } => failure.hint("this is a defect: nothing was written; use --backend ptrace and report it"),
         EbpfError::TooManyProbes { .. } => failure.hint("name fewer, in several captures"),
-        _ => failure.hint("`trace-capture doctor` tells what this host allows; --backend ptrace needs no privileges"),
+        _ => failure.hint(
+            "run it as root (CAP_SYS_ADMIN, or CAP_BPF with CAP_PERFMON); `trace-capture doctor` tells what this host allows; \
+             --backend ptrace needs no privileges, and counts no calls",
+        ),
     }
 }

@@ -30,6 +30,8 @@ use crate::tracer::Ending;
 
 /// How often records are looked for.
 const PAUSE: Duration = Duration::from_millis(2);
+/// The same while the program arrives: one that ends at once shows its map for a moment only.
+const GLANCE: Duration = Duration::from_micros(200);
 /// Programs that still ran when the probes were taken away are through after this.
 const SETTLE: Duration = Duration::from_millis(5);
 /// How long the memory map is looked at again and again after an exec, until the program is there.
@@ -68,6 +70,8 @@ struct Walker {
     probes: Vec<Attached>,
     /// The exec that the session's memory map is of.
     exec_id: Option<u64>,
+    /// Whether it is.
+    is_known: bool,
     /// Boot time at the capture's start, in nanoseconds.
     epoch: u64,
     /// Boot time before the memory map was last read, in nanoseconds.
@@ -86,7 +90,7 @@ pub(super) fn run(prepared: Prepared, cli: &Cli, target: &Target) -> Result<Capt
     }
     let (mut watched, held) = hold(target)?;
     let session = Session::new(watched.pid, probes.iter().map(|attached| attached.probe.clone()).collect(), KeepCode::Yes);
-    let walker = Walker { session, probes, exec_id: None, epoch: boot_time(), map_read: 0, found: BTreeSet::new() };
+    let walker = Walker { session, probes, exec_id: None, is_known: false, epoch: boot_time(), map_read: 0, found: BTreeSet::new() };
     let mut run = Run { object, walker, started: Instant::now() };
     let captured = run.all(cli, &mut watched, held, own_exec_id);
     run.object.detach();
@@ -188,7 +192,7 @@ impl Run {
         for attached in &self.walker.probes {
             match &attached.place {
                 None => self.object.sample(cli.frequency)?,
-                Some(place) => self.object.probe(attached.slot, &place.file, place.offset, process)?,
+                Some(place) => self.object.probe(attached.slot, &place.path(), place.offset, process)?,
             }
         }
         Ok(())
@@ -199,7 +203,8 @@ impl Run {
         let end = self.started + duration;
         loop {
             let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || sys::wait(left.min(PAUSE)) == Wake::Stop {
+            let pause = if self.started.elapsed() < ARRIVAL { GLANCE } else { PAUSE };
+            if left.is_zero() || sys::wait(left.min(pause)) == Wake::Stop {
                 return;
             }
             let gone = watched.is_gone();
@@ -242,6 +247,18 @@ impl Walker {
         drop(self.session.refresh());
     }
 
+    /// Whether the memory map is, or can be made, that of the program whose first record is here. A process that executed again since
+    /// shows the next program's map: samples of the one before are then counted as filtered, not placed in another program.
+    fn knows_program(&mut self, first: bool, start_stack: u64) -> bool {
+        if !first || !self.session.is_of(start_stack) {
+            self.map_read = boot_time();
+            if self.session.open().is_err() {
+                return false;
+            }
+        }
+        self.session.is_of(start_stack) && self.session.is_supported()
+    }
+
     /// Walks one record. One of another layout is not counted as read, and so found by [`Run::counts`].
     fn walk(&mut self, bytes: &[u8]) {
         let Ok(record) = Record::parse(bytes) else { return };
@@ -252,18 +269,15 @@ impl Walker {
             return;
         }
         if self.exec_id != Some(record.exec_id) {
-            // The first record finds the map read, or reads it where it needs it.
             let first = self.exec_id.replace(record.exec_id).is_none();
-            if !first {
-                self.map_read = boot_time();
-                if self.session.open().is_err() {
-                    return;
-                }
-            }
+            self.is_known = self.knows_program(first, record.start_stack);
+        }
+        if !self.is_known {
+            return;
         }
         let [_, _, _, _, _, _, _, sp, .., ip] = record.registers;
         if self.found.insert((record.slot, ip, sp)) && record.time >= self.map_read {
-            // A caller may lie in a library that was loaded after the map was read. Later hits of the same place have the same callers.
+            // A caller may lie in a library that was loaded after the map was read.
             self.refresh();
         }
         let at = Duration::from_nanos(record.time.saturating_sub(self.epoch));

@@ -62,7 +62,7 @@ fn user_ticks(pid: u32) -> u64 {
 }
 
 /// A program that said "ready" and spins since.
-fn spinning(program: &Path, arguments: &[&str]) -> Running {
+pub(crate) fn spinning(program: &Path, arguments: &[&str]) -> Running {
     let running = Running::start(Command::new(program).args(arguments));
     let said = user_ticks(running.pid());
     wait_until("the program spins", || user_ticks(running.pid()) > said + 2);
@@ -84,7 +84,7 @@ fn both(running: &Running, folder: &Path) -> Option<(Found, Found)> {
     let copied = copied.remove(0);
     let (stopped, _) = capture_pid(running.pid(), &["--duration", "200ms", "--frequency", "10", "--force"], &file)?;
     let stopped = Found::with_leaf(Found::all(&stopped), &copied.stack[0]);
-    assert!(copied.hits > 1 && stopped.hits > 1, "{copied:#x?} {stopped:#x?}");
+    assert!(copied.hits > 0 && stopped.hits > 0, "{copied:#x?} {stopped:#x?}");
     Some((copied, stopped))
 }
 

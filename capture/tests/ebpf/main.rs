@@ -3,6 +3,7 @@
 //! One capture at a time, so that what is found in the kernel is its own. Not here: choosing a BTF (`btf`), other kernels (`make kernels`).
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "test code outside #[test] functions")]
 
+mod btf;
 mod counts;
 mod ending;
 mod exec;

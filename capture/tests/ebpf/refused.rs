@@ -8,12 +8,12 @@ use sealtrace_skip::skip;
 use crate::support::{child_of, trace_capture};
 use crate::{at, hits, turn};
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// One line with `reason`, one with the next step, the exit code, and the folder as it was.
-fn assert_refused(output: &Output, exit: i32, reason: &str) {
+pub(crate) fn assert_refused(output: &Output, exit: i32, reason: &str) {
     let said = said(output);
     assert_eq!(output.status.code(), Some(exit), "{said}");
     let lines: Vec<&str> = said.lines().collect();
@@ -24,7 +24,7 @@ fn assert_refused(output: &Output, exit: i32, reason: &str) {
 }
 
 /// A command that leaves a trace if it is ever started.
-fn tell_tale(folder: &Path) -> [String; 3] {
+pub(crate) fn tell_tale(folder: &Path) -> [String; 3] {
     ["sh".to_owned(), "-c".to_owned(), format!("echo > {}", folder.join("started").display())]
 }
 
@@ -101,8 +101,8 @@ fn requests_that_contradict_themselves_are_refused_at_once() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// Runs the tool where the kernel shows no types; `None`, and a named skip, where this host does not let a mount be hidden.
-fn without_btf(arguments: &[&str], file: &Path) -> Option<Output> {
+/// The tool where the kernel shows no types; `None`, and a named skip, where this host does not let a mount be hidden.
+pub(crate) fn tool_without_btf() -> Option<Command> {
     let hide = |command: &mut Command| {
         command.args(["-m", "sh", "-c", "mount -t tmpfs none /sys/kernel/btf && exec \"$0\" \"$@\""]);
     };
@@ -114,7 +114,14 @@ fn without_btf(arguments: &[&str], file: &Path) -> Option<Output> {
     }
     let mut tool = Command::new("unshare");
     hide(&mut tool);
-    tool.arg(trace_capture().get_program()).args(["--duration", "300ms", "-o"]).arg(file).args(arguments);
+    tool.arg(trace_capture().get_program());
+    Some(tool)
+}
+
+/// Runs it for a moment.
+fn without_btf(arguments: &[&str], file: &Path) -> Option<Output> {
+    let mut tool = tool_without_btf()?;
+    tool.args(["--duration", "300ms", "-o"]).arg(file).args(arguments);
     Some(tool.output().unwrap())
 }
 

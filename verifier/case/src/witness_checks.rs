@@ -2,9 +2,9 @@
 
 use sealtrace_digest::FileSha256;
 use sealtrace_envelope::Statement;
-use sealtrace_resolve::subject_of;
+use sealtrace_resolve::{observations, subject_of};
 use sealtrace_tlog::SignedCheckpoint;
-use sealtrace_trace::{Capture, CoverageCounts, FrameRecord, MicroWitness, Resolver, TraceId};
+use sealtrace_trace::{Capture, CoverageCounts, FrameRecord, MicroWitness, ModuleRecord, Resolver, TraceId, WitnessModule};
 use sealtrace_trust::Trust;
 use sealtrace_verdict::Checks;
 
@@ -71,17 +71,31 @@ fn check_freshness(witness: &MicroWitness, trust: Option<&Trust>, checks: &mut C
     }
 }
 
+/// What the witness repeats of its capture is what the capture says. What names were found with is for the replay.
 fn check_capture(witness: &MicroWitness, capture: &Capture, checks: &mut Checks) {
     let header = &capture.header;
     let same = header.host == witness.host_context
+        && header.platform == witness.platform
         && header.loss == witness.loss
         && header.probes == witness.probes
         && header.captured_at == witness.captured_at
         && header.btf_source == witness.btf_source
         && header.probe_object == witness.probe_object
         && header.privacy_profile == witness.privacy_profile
-        && capture.samples.len() == witness.stacks.len();
-    hold(checks, "capture-matches", same, "host, counters, time, BTF, probe or privacy profile of witness and capture differ");
+        && capture.samples.len() == witness.stacks.len()
+        && observations(capture) == witness.observations
+        && modules_are_of(witness, capture);
+    let otherwise = "platform, host, counters, time, BTF, probe, privacy profile, observations or modules of witness and capture differ";
+    hold(checks, "capture-matches", same, otherwise);
+}
+
+/// Each module of the witness is one of the capture's, in ascending order of region and none twice. What served it is not the capture's to say.
+fn modules_are_of(witness: &MicroWitness, capture: &Capture) -> bool {
+    let same = |found: &WitnessModule, recorded: &ModuleRecord| {
+        found.path == recorded.path && found.file_sha256 == recorded.file_sha256 && found.ids == recorded.ids
+    };
+    let mut rest = capture.header.regions.iter().filter_map(|region| region.module.as_ref());
+    witness.modules.iter().all(|module| rest.any(|recorded| same(module, recorded)))
 }
 
 fn hold(checks: &mut Checks, id: &str, holds: bool, otherwise: &str) {

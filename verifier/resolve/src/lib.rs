@@ -15,4 +15,4 @@ pub use derive::{Derivation, Derived, derive};
 pub use name::demangle;
 pub use read_set::ReadSet;
 pub use sources::{MatchedModule, ResolveError, SourceBundle, Sources, Unmatched};
-pub use statement::{RULES_VERSION, ResolverIdentity, WitnessInput, capture_event, statement, subject_of};
+pub use statement::{RULES_VERSION, ResolverIdentity, WitnessInput, capture_event, observations, statement, subject_of};

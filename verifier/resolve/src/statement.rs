@@ -162,7 +162,8 @@ fn sysroot_digest(capture: &Capture) -> String {
     hasher.finish().hex()
 }
 
-fn observations(capture: &Capture) -> Vec<Observation> {
+/// The observations of a witness of a capture: its samples by first sight, each with the position of its stack.
+pub fn observations(capture: &Capture) -> Vec<Observation> {
     let mut samples: Vec<&Sample> = capture.samples.iter().collect();
     samples.sort_by_key(|sample| sample.first_seen);
     let observation = |(stack_ref, sample): (u64, &Sample)| {

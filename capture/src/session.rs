@@ -98,6 +98,11 @@ impl Session {
         }
     }
 
+    /// Whether a memory map was read.
+    pub(crate) fn is_open(&self) -> bool {
+        self.moment.is_some()
+    }
+
     /// Whether the map is one of the address space with this `mm_struct.start_stack`.
     pub(crate) fn is_of(&self, start_stack: u64) -> bool {
         self.moment.as_ref().is_some_and(|moment| moment.opened.start_stack.is_none_or(|known| known == start_stack))

@@ -64,6 +64,20 @@ struct Run {
     started: Instant,
 }
 
+/// What is known of the memory map with regard to the exec that records are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MapState {
+    /// It cannot be had, or is of another program.
+    Unknown,
+    /// It was read after this exec; the process may have executed again before that.
+    Read,
+    /// A record of this exec was made after the map was read, so the map is of this exec.
+    Confirmed,
+}
+
+/// The most records that wait for their map to be confirmed (ours: about 40 MB); more are counted as filtered.
+const MAX_WAITING: usize = 4096;
+
 /// From records to samples.
 struct Walker {
     session: Session,
@@ -71,11 +85,15 @@ struct Walker {
     /// The exec that the session's memory map is of.
     exec_id: Option<u64>,
     /// Whether it is.
-    is_known: bool,
+    map: MapState,
+    /// Records of this exec that wait for [`MapState::Confirmed`].
+    waiting: Vec<Vec<u8>>,
     /// Boot time at the capture's start, in nanoseconds.
     epoch: u64,
     /// Boot time before the memory map was last read, in nanoseconds.
     map_read: u64,
+    /// Boot time after the map of this exec was opened, in nanoseconds.
+    opened: u64,
     /// Where threads were found since the memory map was looked at.
     found: BTreeSet<(Slot, u64, u64)>,
 }
@@ -90,7 +108,17 @@ pub(super) fn run(prepared: Prepared, cli: &Cli, target: &Target) -> Result<Capt
     }
     let (mut watched, held) = hold(target)?;
     let session = Session::new(watched.pid, probes.iter().map(|attached| attached.probe.clone()).collect(), KeepCode::Yes);
-    let walker = Walker { session, probes, exec_id: None, is_known: false, epoch: boot_time(), map_read: 0, found: BTreeSet::new() };
+    let walker = Walker {
+        session,
+        probes,
+        exec_id: None,
+        map: MapState::Unknown,
+        waiting: Vec::new(),
+        epoch: boot_time(),
+        map_read: 0,
+        opened: 0,
+        found: BTreeSet::new(),
+    };
     let mut run = Run { object, walker, started: Instant::now() };
     let captured = run.all(cli, &mut watched, held, own_exec_id);
     run.object.detach();
@@ -183,6 +211,7 @@ impl Run {
         std::thread::sleep(SETTLE);
         let Self { object, walker, .. } = self;
         object.drain_to_the_end(&mut |bytes| walker.walk(bytes));
+        walker.walk_waiting();
         self.counts().map_err(kernel)
     }
 
@@ -244,15 +273,20 @@ impl Walker {
     /// Reads the memory map again if it changed.
     fn refresh(&mut self) {
         self.map_read = boot_time();
+        let was_open = self.session.is_open();
         drop(self.session.refresh());
+        if !was_open {
+            self.opened = boot_time();
+        }
     }
 
     /// Whether the memory map is, or can be made, that of the program whose first record is here. A process that executed again since
     /// shows the next program's map: samples of the one before are then counted as filtered, not placed in another program.
     fn knows_program(&mut self, first: bool, start_stack: u64) -> bool {
         if !first || !self.session.is_of(start_stack) {
-            self.map_read = boot_time();
-            if self.session.open().is_err() {
+            let opened = self.session.open();
+            (self.map_read, self.opened) = (boot_time(), boot_time());
+            if opened.is_err() {
                 return false;
             }
         }
@@ -270,11 +304,34 @@ impl Walker {
         }
         if self.exec_id != Some(record.exec_id) {
             let first = self.exec_id.replace(record.exec_id).is_none();
-            self.is_known = self.knows_program(first, record.start_stack);
+            // Those that still wait may lie in this program or in the one before: they are counted as filtered.
+            self.waiting.clear();
+            self.map = if self.knows_program(first, record.start_stack) { MapState::Read } else { MapState::Unknown };
         }
-        if !self.is_known {
-            return;
+        if self.map == MapState::Read && record.time > self.opened {
+            self.map = MapState::Confirmed;
+            self.walk_waiting();
         }
+        match self.map {
+            MapState::Confirmed => self.place(number, &record),
+            MapState::Read if self.waiting.len() < MAX_WAITING => self.waiting.push(bytes.to_vec()),
+            MapState::Read | MapState::Unknown => {}
+        }
+    }
+
+    /// Walks the records whose map was confirmed, or that no later exec followed.
+    fn walk_waiting(&mut self) {
+        for bytes in std::mem::take(&mut self.waiting) {
+            let Ok(record) = Record::parse(&bytes) else { continue };
+            let number = self.probes.iter().position(|attached| attached.slot == record.slot);
+            if let Some(number) = number {
+                self.place(number, &record);
+            }
+        }
+    }
+
+    /// Walks one record in the memory map.
+    fn place(&mut self, number: usize, record: &Record<'_>) {
         let [_, _, _, _, _, _, _, sp, .., ip] = record.registers;
         if self.found.insert((record.slot, ip, sp)) && record.time >= self.map_read {
             // A caller may lie in a library that was loaded after the map was read.

@@ -202,7 +202,9 @@ fn a_program_without_build_id_is_known_by_its_first_page_and_that_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let program = deep(&["-O1", "-Wl,--build-id=none"], folder.path());
     let Some(core) = cores(&program, folder.path()).into_iter().next() else { return };
-    let (_, said) = capture(&core.file, &[], &folder.path().join("capture"));
+    let (used, said) = capture(&core.file, &[], &folder.path().join("capture"));
+    let main = usize::try_from(used.header.main_module.unwrap().0).unwrap();
+    assert_eq!(used.header.regions[main].module.as_ref().unwrap().file_sha256, None);
     assert!(said.contains("it is used because its first page is the one in the core"), "{said}");
     // One byte of the header that decides nothing about how it runs.
     let mut bytes = std::fs::read(&program).unwrap();

@@ -52,22 +52,38 @@ pub(super) struct Claims(BTreeMap<u64, u64>);
 impl Claims {
     /// Claims an extent; gives the parts that were still free.
     pub(super) fn claim(&mut self, extent: Extent) -> Vec<Extent> {
+        if extent.start >= extent.end {
+            return Vec::new();
+        }
         let mut free = Vec::new();
         let mut at = extent.start;
-        if let Some((_, &end)) = self.0.range(..=extent.start).next_back() {
+        let mut whole = extent;
+        if let Some((&start, &end)) = self.0.range(..=extent.start).next_back().filter(|(_, end)| **end >= extent.start) {
             at = at.max(end);
+            whole = Extent { start, end: whole.end.max(end) };
         }
         for (&start, &end) in self.0.range(extent.start..extent.end) {
             if at < start {
                 free.push(Extent { start: at, end: start });
             }
             at = at.max(end);
+            whole.end = whole.end.max(end);
         }
         if at < extent.end {
             free.push(Extent { start: at, end: extent.end });
         }
-        self.0.extend(free.iter().map(|part| (part.start, part.end)));
+        self.replace(whole);
         free
+    }
+
+    /// One piece in the place of all that lie in it: each claim adds one and looks at those that it takes away, so that many claims of
+    /// the same addresses cost no more than as many of different ones.
+    fn replace(&mut self, whole: Extent) {
+        let inside: Vec<u64> = self.0.range(whole.start..whole.end).map(|(&start, _)| start).collect();
+        for start in inside {
+            self.0.remove(&start);
+        }
+        self.0.insert(whole.start, whole.end);
     }
 }
 
@@ -129,5 +145,24 @@ impl<'a, T: Copy> Cursor<'a, T> {
             self.left = rest;
         }
         (None, u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_of_the_same_addresses_stay_one_piece() {
+        let mut claims = Claims::default();
+        for start in 0..1_000 {
+            assert_eq!(claims.claim(Extent { start: 4 * start, end: 4 * start + 2 }).len(), 1);
+        }
+        assert_eq!(claims.0.len(), 1_000);
+        assert_eq!(claims.claim(Extent { start: 0, end: 4_000 }).len(), 1_000);
+        assert_eq!(claims.0.len(), 1);
+        assert_eq!(claims.claim(Extent { start: 4_000, end: 4_001 }), [Extent { start: 4_000, end: 4_001 }]);
+        assert_eq!(claims.claim(Extent { start: 7, end: 7 }), []);
+        assert_eq!(claims.0, BTreeMap::from([(0, 4_001)]));
     }
 }

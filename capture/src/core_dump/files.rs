@@ -2,7 +2,8 @@
 //!
 //! A core holds the first page of each mapped ELF file unless it was told otherwise (core(5), `coredump_filter` bit 4). That page, and the
 //! build-id, which mostly lies in it, decide; a path alone decides nothing. A file that is not the same, or is not there, leaves a module with
-//! the identity that the core tells, without unwind data and without code.
+//! the identity that the core tells, without unwind data and without code. Where the core tells no build-id, an equal first page is enough to use
+//! a file, with a warning, but never to record the digest of all of it: another file may start with the same page.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -21,6 +22,9 @@ use crate::modules::{KeepCode, LoadedModule, MAX_FILE_BYTES, MAX_IMAGE_BYTES, un
 const MAX_TOTAL_BYTES: u64 = 16 << 30;
 /// The most ELF files looked at (ours; a browser maps some two hundred).
 const MAX_MODULES: u32 = 4_096;
+/// The most pages of mapped ELF files looked for in a core (ours: 1 Mi, 4 GiB of memory; a browser maps less than 1 GiB of them). A core of
+/// few bytes can name any number of pages that it does not store.
+pub(super) const MAX_PAGES: u64 = 1 << 20;
 /// The most remarks kept (ours).
 const MAX_REMARKS: usize = 64;
 const ELF_MAGIC: &[u8] = b"\x7fELF";
@@ -33,6 +37,8 @@ pub(crate) struct Sysroot {
     read: u64,
     /// ELF files looked at so far.
     modules: u32,
+    /// Pages looked for in the core so far.
+    pages: u64,
     remarks: Vec<String>,
     more_remarks: u64,
 }
@@ -68,13 +74,13 @@ struct Dumped {
 /// A file that is the one that was mapped.
 struct Same {
     bytes: Vec<u8>,
-    /// Its first page too, so its digest is that of the mapped file.
+    /// Build-id and first page are both those in the core, so its digest is that of the mapped file.
     to_the_byte: bool,
 }
 
 impl Sysroot {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, read: 0, modules: 0, remarks: Vec::new(), more_remarks: 0 }
+        Self { folder, read: 0, modules: 0, pages: 0, remarks: Vec::new(), more_remarks: 0 }
     }
 
     /// What people should know about files, in the order of paths.
@@ -101,6 +107,10 @@ impl Sysroot {
             self.remark(key, "it is not used: the core maps more ELF files than are looked at");
             return None;
         }
+        if !self.may_look_at(maps) {
+            self.remark(key, "it is not used: the core maps more of ELF files than is looked at (4 GiB)");
+            return None;
+        }
         let dumped = dumped(maps, core);
         match self.find(key, &page, dumped.as_ref().and_then(|dumped| dumped.id.as_ref())) {
             Ok(same) => {
@@ -116,6 +126,17 @@ impl Sysroot {
                 Some(module)
             }
         }
+    }
+
+    /// Counts the pages that [`dumped`] looks for; false when they are too many with those before.
+    fn may_look_at(&mut self, maps: &[&Map]) -> bool {
+        let pages = |map: &&Map| (map.end - map.start).div_ceil(PAGE);
+        let wanted = image_size(maps).map_or(0, |_| maps.iter().map(pages).fold(0, u64::saturating_add));
+        let after = self.pages.saturating_add(wanted);
+        if after <= MAX_PAGES {
+            self.pages = after;
+        }
+        after <= MAX_PAGES
     }
 
     fn remark(&mut self, key: &FileKey, what: &str) {
@@ -148,7 +169,7 @@ impl Sysroot {
             (None, _) => {
                 let what = "it is used because its first page is the one in the core; the core tells no build-id that would say more";
                 self.remark(key, what);
-                Ok(Same { bytes, to_the_byte })
+                Ok(Same { bytes, to_the_byte: false })
             }
         }
     }
@@ -190,13 +211,15 @@ fn first_page(maps: &[&Map], core: &dyn ReadImage) -> Option<Vec<u8>> {
     core.range(first.start, usize::try_from(PAGE).ok()?)
 }
 
+/// How large an image of the mapped parts is; `None` when it is larger than any that is made.
+fn image_size(maps: &[&Map]) -> Option<usize> {
+    let size = maps.iter().filter_map(|map| map.offset.checked_add(map.end - map.start)).max()?;
+    usize::try_from(size).ok().filter(|_| size <= MAX_IMAGE_BYTES)
+}
+
 /// What the core stores of a file, writable maps first, so that what the file and not the process wrote stays where both are mapped.
 fn dumped(maps: &[&Map], core: &dyn ReadImage) -> Option<Dumped> {
-    let size = maps.iter().filter_map(|map| map.offset.checked_add(map.end - map.start)).max()?;
-    if size > MAX_IMAGE_BYTES {
-        return None;
-    }
-    let mut image = vec![0; usize::try_from(size).ok()?];
+    let mut image = vec![0; image_size(maps)?];
     let mut whole = true;
     for map in maps.iter().filter(|map| map.perms.write).chain(maps.iter().filter(|map| !map.perms.write)) {
         whole &= copy(map, core, &mut image);

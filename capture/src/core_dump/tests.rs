@@ -1,5 +1,6 @@
 //! Cores built by hand: what each part means, and that no damage does more than end in one of the errors.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::FileExt as _;
@@ -7,7 +8,11 @@ use std::os::unix::fs::FileExt as _;
 use sealtrace_trace::RegionKind;
 use sealtrace_unwind::{RegionIndex, Word};
 
+use super::files::MAX_PAGES;
 use super::*;
+use crate::maps::{Backing, FileKey, Map, Perms};
+use crate::memory::ReadImage;
+use crate::modules::MAX_IMAGE_BYTES;
 
 /// Notes padded to a length that leaves the first segment of memory on a page of its own.
 const MEMORY: usize = 4096;
@@ -260,6 +265,49 @@ fn a_mapped_file_note_of_another_shape_is_refused() {
     for cut in 0..good.len() - 3 {
         assert!(core(&good[..cut]).is_err(), "{cut}");
     }
+}
+
+#[test]
+fn without_a_build_id_an_equal_first_page_uses_a_file_but_records_no_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("no/such")).unwrap();
+    // The first page is the dumped one; what follows did not run.
+    let file = [program(), vec![0xcc; 4096]].concat();
+    std::fs::write(folder.path().join("no/such/program"), file).unwrap();
+    let dump = capture(&CoreFile::read(file_of(&whole())).unwrap(), folder.path().to_owned()).unwrap();
+    let module = dump.capture.header.regions[0].module.clone().unwrap();
+    assert_eq!((module.path.as_str(), module.file_sha256), ("/no/such/program", None));
+    assert!(dump.remarks.iter().any(|remark| remark.contains("it is used because its first page")), "{:?}", dump.remarks);
+}
+
+/// A core that holds the first page of each mapped file and counts what it is asked for.
+struct FirstPages(Cell<u64>);
+
+impl ReadImage for FirstPages {
+    fn range(&self, start: u64, _length: usize) -> Option<Vec<u8>> {
+        self.0.set(self.0.get() + 1);
+        start.is_multiple_of(MAX_IMAGE_BYTES).then(program)
+    }
+}
+
+#[test]
+fn files_of_any_number_and_size_are_looked_for_up_to_a_number_of_pages() {
+    let (core, mut sysroot) = (FirstPages(Cell::new(0)), Sysroot::new(PathBuf::from("/no/such/folder")));
+    let mut load = |number: u64, size: u64| {
+        let key = FileKey { device: "00:00".to_owned(), inode: number, path: PathBuf::from(format!("/{number}")) };
+        let (start, perms) = (number * MAX_IMAGE_BYTES, Perms { read: true, write: false, execute: true });
+        let map = Map { start, end: start + size, perms, offset: 0, backing: Backing::File(key.clone()) };
+        sysroot.load(&key, &[&map], &core, KeepCode::Yes).is_some()
+    };
+    let fit = MAX_PAGES * 4096 / MAX_IMAGE_BYTES;
+    // One page less than all, so that a small one fits behind those that do not.
+    assert!(load(1, MAX_IMAGE_BYTES - 4096));
+    let loaded = (2..1_000).filter(|&number| load(number, MAX_IMAGE_BYTES)).count();
+    assert_eq!(u64::try_from(loaded).unwrap(), fit - 1);
+    assert!(load(1_000, 4096) && !load(1_001, 4096));
+    // And one look at the first page of each.
+    assert!(core.0.get() <= MAX_PAGES + 1_001, "{}", core.0.get());
+    assert!(sysroot.remarks().any(|remark| remark.contains("more of ELF files than is looked at")));
 }
 
 /// What was read is a capture that every reader takes, or one of the errors; never a panic.

@@ -24,6 +24,8 @@ use crate::cli::BtfArgs;
 
 /// The largest BTF read from a bundle (ours; those of distributions have 4 to 8 MiB).
 const MAX_BTF_BYTES: u64 = 64 << 20;
+/// The largest sidecar (ours; they have about 500 bytes).
+const MAX_SIDECAR_BYTES: u64 = 64 << 10;
 /// The kernel's own types.
 const KERNEL_BTF: &str = "/sys/kernel/btf/vmlinux";
 
@@ -158,7 +160,7 @@ fn external(args: &BtfArgs, identity: &Identity, steps: &mut Vec<SelectionStep>)
         let entry = sealtrace_console::escape(&blob.path.display().to_string());
         return Ok(Some(Found { kind: "external", path: entry, key: Some(key), reason, bytes }));
     }
-    let bytes = read_bounded(path).map_err(read)?;
+    let bytes = read_bounded(path, MAX_BTF_BYTES).map_err(read)?;
     match sidecar(path, &bytes, &shown)? {
         Some(sidecar) => {
             let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -177,22 +179,18 @@ fn external(args: &BtfArgs, identity: &Identity, steps: &mut Vec<SelectionStep>)
     }
 }
 
-/// A file of at most [`MAX_BTF_BYTES`].
-fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+/// A file of at most `limit` bytes.
+fn read_bounded(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BTF_BYTES + 1).read_to_end(&mut bytes)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length <= MAX_BTF_BYTES) {
-        Ok(bytes)
-    } else {
-        Err(std::io::ErrorKind::FileTooLarge.into())
-    }
+    File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length <= limit) { Ok(bytes) } else { Err(std::io::ErrorKind::FileTooLarge.into()) }
 }
 
 /// The sidecar beside a blob; `None` when there is none.
 fn sidecar(path: &Path, blob: &[u8], shown: &str) -> Result<Option<Sidecar>, ChooseError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".json");
-    match std::fs::read(&name) {
+    match read_bounded(Path::new(&name), MAX_SIDECAR_BYTES) {
         Ok(bytes) => Sidecar::of_blob(&bytes, blob)
             .map(Some)
             .map_err(|source| ChooseError::Sidecar { path: shown.to_owned(), source: Box::new(source) }),

@@ -272,7 +272,7 @@ fn a_sidecar_that_does_not_fit_the_blob_is_refused() {
         (good.replace(&bytes, "\"bytes\":1"), "the blob beside it is"),
         (good.replace(&sha256, &"0".repeat(64)), "the blob beside it is"),
         (good.replace("\"sidecarVersion\":0", "\"sidecarVersion\":1"), "sidecar version 1"),
-        (good[..good.len() / 2].to_owned(), "not a sidecar"),
+        (good.trim_end_matches('}').to_owned(), "not a sidecar"),
         (String::new(), "not a sidecar"),
         ("{}".to_owned(), "not a sidecar"),
     ];
@@ -283,6 +283,9 @@ fn a_sidecar_that_does_not_fit_the_blob_is_refused() {
         std::fs::write(archive.sidecar(), text).unwrap();
         refused_either_way(&[&with(&archive.path())], &[reason]);
     }
+    let endless = archive.file(None);
+    std::os::unix::fs::symlink("/dev/zero", endless.with_file_name("x.btf.json")).unwrap();
+    refused_either_way(&[&with(&endless)], &["x.btf.json cannot be read: file too large"]);
     // One bit of the blob: it still parses, and is not what the sidecar is about.
     let mut changed = blob;
     let last = changed.len() - 2;
@@ -316,21 +319,22 @@ fn btf_of(layout: &Layout, folder: &Path) -> Vec<u8> {
         let (of, field) = name.split_once('.').unwrap();
         structs.entry(of).or_default().push((*offset, field));
     }
-    let mut text = String::new();
+    let mut text = vec![
+        "enum bpf_func_id { BPF_FUNC_get_ns_current_pid_tgid = 120, BPF_FUNC_ktime_get_boot_ns = 125, BPF_FUNC_task_pt_regs = 175 } numbers;"
+            .to_owned(),
+    ];
     for (name, fields) in &mut structs {
         fields.sort_unstable();
-        text.push_str(&format!("struct {name} {{\n"));
+        text.push(format!("struct {name} {{"));
         let mut end = 0;
         for (offset, field) in fields {
-            text.push_str(&format!("\tchar before_{field}[{}];\n\t{}{field};\n", *offset - end, declared(name, field)));
+            text.push(format!("\tchar before_{field}[{}];\n\t{}{field};", *offset - end, declared(name, field)));
             end = *offset + 8;
         }
-        text.push_str(&format!("}} __attribute__((packed)) *a_{name};\n"));
+        text.push(format!("}} __attribute__((packed)) *a_{name};"));
     }
-    text.push_str("enum bpf_func_id { BPF_FUNC_get_ns_current_pid_tgid = 120, BPF_FUNC_ktime_get_boot_ns = 125, ");
-    text.push_str("BPF_FUNC_task_pt_regs = 175 } numbers;\n");
     let (source, compiled) = (folder.join("layout.c"), folder.join("layout.o"));
-    std::fs::write(&source, text).unwrap();
+    std::fs::write(&source, text.join("\n")).unwrap();
     compile_to("clang-19", &source, &["-target", "bpf", "-g", "-O2", "-c"], &compiled);
     let compiled = std::fs::read(compiled).unwrap();
     let file = object::File::parse(&*compiled).unwrap();

@@ -14,6 +14,7 @@ pub mod release;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// The repository's root.
 pub fn root() -> PathBuf {
@@ -29,7 +30,7 @@ pub fn tools() -> &'static Path {
         }
         let own = std::env::current_exe().unwrap_or_else(|error| panic!("no path of this test: {error}"));
         let folder = own.parent().and_then(Path::parent).map_or_else(|| panic!("{} has no folder", own.display()), Path::to_owned);
-        let packages = ["symbol-bundle", "trace-capture", "trace-resolve", "trace-replay", "trace-verify"];
+        let packages = ["btf-archive", "symbol-bundle", "trace-capture", "trace-resolve", "trace-replay", "trace-verify"];
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--locked", "-q"]).current_dir(root());
         if folder.ends_with("release") {
@@ -50,7 +51,14 @@ pub fn tool(name: &str) -> Command {
 
 /// Runs a command to its end; panics only when it cannot be started.
 pub fn run(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+    // A program that this process has just copied is busy for as long as a child that another test forked meanwhile has not executed.
+    for _ in 0..500 {
+        match command.output() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::sleep(Duration::from_millis(10)),
+            output => return output.unwrap_or_else(|error| panic!("{command:?} does not start: {error}")),
+        }
+    }
+    panic!("{command:?} stays busy")
 }
 
 /// Runs a command that must exit 0 and returns its stdout.

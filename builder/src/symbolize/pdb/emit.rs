@@ -16,7 +16,7 @@ use super::records::{ModuleSymbols, Procedure, Site};
 use crate::symbolize::functions::NamedFunctions;
 use crate::symbolize::image::Image;
 use crate::symbolize::lines::Line;
-use crate::symbolize::spans::{Claims, Extent, flatten_inside_first};
+use crate::symbolize::spans::{Claims, Extent, flatten, flatten_inside_first};
 use crate::symbolize::symbols::Symbols;
 use crate::symbolize::{Budget, SymbolizeError};
 
@@ -107,6 +107,7 @@ impl<'a, 'i> Emitter<'a, 'i> {
             self.add_fragment(fragment, lines, &mut rows)?;
         }
         rows.sort_by_key(|(extent, _): &(Extent, Line)| extent.start);
+        let rows = disjoint(rows);
         for procedure in &symbols.procedures {
             self.add_procedure(procedure, lines, &rows)?;
         }
@@ -294,7 +295,19 @@ impl<'a, 'i> Emitter<'a, 'i> {
     }
 }
 
-/// The parts of ascending rows that lie in ascending, disjoint extents.
+/// Ascending rows without overlaps: of several, the one that starts last counts, of those the last one.
+fn disjoint(rows: Vec<(Extent, Line)>) -> Vec<(Extent, Line)> {
+    let overlap = rows.windows(2).any(|pair| matches!(pair, [(one, _), (other, _)] if other.start < one.end));
+    if !overlap {
+        return rows;
+    }
+    let numbered: Vec<(Extent, u32)> = rows.iter().zip(0..).map(|(&(extent, _), number)| (extent, number)).collect();
+    let line = |number| rows.get(usize::try_from(number).ok()?).map(|&(_, line)| line);
+    flatten(&numbered).into_iter().filter_map(|(extent, number)| Some((extent, line(number)?))).collect()
+}
+
+/// The parts of ascending, disjoint rows that lie in ascending, disjoint extents. Extents of procedures are disjoint too, so all that is
+/// made for them is bounded by their number and that of the rows.
 fn rows_inside(rows: &[(Extent, Line)], extents: &[Extent]) -> Vec<(Extent, Line)> {
     let mut inside = Vec::new();
     for extent in extents {
@@ -303,4 +316,44 @@ fn rows_inside(rows: &[(Extent, Line)], extents: &[Extent]) -> Vec<(Extent, Line
         inside.extend(rows.filter_map(|(row, line)| Some((row.intersection(*extent)?, *line))));
     }
     inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(start: u64, end: u64, line: u32) -> (Extent, Line) {
+        (Extent { start, end }, Line { file: None, line })
+    }
+
+    #[test]
+    fn rows_that_do_not_overlap_stay_as_they_are() {
+        let rows = vec![row(0, 4, 1), row(4, 6, 2), row(10, 11, 3)];
+        assert_eq!(disjoint(rows.clone()), rows);
+    }
+
+    #[test]
+    fn of_rows_that_overlap_the_one_that_starts_last_counts() {
+        let rows = vec![row(0, 20, 1), row(4, 6, 2), row(4, 6, 3), row(10, 30, 4)];
+        assert_eq!(disjoint(rows), [row(0, 4, 1), row(4, 6, 3), row(6, 10, 1), row(10, 20, 4), row(20, 30, 4)]);
+    }
+
+    #[test]
+    fn a_row_that_ends_behind_the_next_one_is_found() {
+        // Ends that descend: a search by ends in the rows as they are would pass over the first.
+        let rows = disjoint(vec![row(0, 100, 1), row(2, 4, 2), row(6, 8, 3)]);
+        assert_eq!(rows_inside(&rows, &[Extent { start: 50, end: 60 }]), [row(50, 60, 1)]);
+    }
+
+    #[test]
+    fn rows_that_all_cover_all_procedures_give_each_its_own_once() {
+        let count = 20_000;
+        let rows = disjoint((0..count).map(|line| row(0, 4 * u64::from(count), line)).collect());
+        assert_eq!(rows, [row(0, 4 * u64::from(count), count - 1)]);
+        let mut claims = Claims::default();
+        for number in 0..u64::from(count) {
+            let free = claims.claim(Extent { start: 4 * number, end: 4 * number + 4 });
+            assert_eq!(rows_inside(&rows, &free), [row(4 * number, 4 * number + 4, count - 1)]);
+        }
+    }
 }

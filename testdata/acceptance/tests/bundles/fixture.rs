@@ -132,7 +132,14 @@ pub(crate) fn fifo(path: &Path) {
 /// Starts a command with its output kept.
 pub(crate) fn start(command: &mut Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"))
+    // A program that this process has just copied is busy for as long as a child that another test forked meanwhile has not executed.
+    for _ in 0..500 {
+        match command.spawn() {
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::sleep(Duration::from_millis(10)),
+            started => return started.unwrap_or_else(|error| panic!("{command:?} does not start: {error}")),
+        }
+    }
+    panic!("{command:?} stays busy")
 }
 
 /// Runs a command that says little; fails when it has not ended after half a minute.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code outside #[test] functions")]
 
 mod audit;
+mod btf;
 mod by_hand;
 mod core_dump;
 mod ebpf;

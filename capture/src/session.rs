@@ -98,6 +98,15 @@ impl Session {
         }
     }
 
+    /// Opens the address space that the target has now, where it has another one: a thread that is stopped runs in it.
+    fn follow(&mut self) -> Result<(), SessionError> {
+        let left =
+            self.moment.as_ref().is_none_or(|moment| process::read_maps(self.pid, &moment.opened.file).is_ok_and(|maps| maps.is_empty()));
+        let has_another =
+            || process::open_maps(self.pid).and_then(|file| process::read_maps(self.pid, &file)).is_ok_and(|maps| !maps.is_empty());
+        if left && has_another() { self.open() } else { Ok(()) }
+    }
+
     /// Whether a memory map was read.
     pub(crate) fn is_open(&self) -> bool {
         self.moment.is_some()
@@ -127,7 +136,7 @@ impl Session {
     /// Walks the stack of a stopped thread. False when it is gone already.
     pub(crate) fn visit(&mut self, tid: Tid) -> bool {
         let Ok(registers) = sys::registers(tid) else { return false };
-        if !self.knows(&registers) && self.refresh().is_err() {
+        if !self.knows(&registers) && (self.refresh().is_err() || (!self.knows(&registers) && self.follow().is_err())) {
             return false;
         }
         let seen = Seen { probe: 0, registers: &registers, at: self.started.elapsed() };

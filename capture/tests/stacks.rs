@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use sealtrace_skip::skip;
-use support::{LiveMaps, Running, Stack, capture_pid, compile, has_tool, parse_stacks, stacks};
+use support::{LiveMaps, Running, Stack, capture_pid, compile, has_tool, parse_stacks, stacks, wait_until};
 
 /// Two rounds of one stopped process.
 const BRIEF: [&str; 4] = ["--duration", "200ms", "--frequency", "10"];
@@ -18,7 +18,8 @@ fn compare(running: &Running) -> Option<BTreeSet<Stack>> {
     running.stop();
     let maps = LiveMaps::of(running.pid());
     let (capture, _) = capture_pid(running.pid(), &BRIEF, &folder.path().join("capture.jsonl"))?;
-    assert!(running.states().iter().all(|&state| state == 'T'), "a stopped process stays stopped");
+    // A thread that is let go of enters its group stop again by itself, which takes it a moment; one that runs would not.
+    wait_until("a stopped process stays stopped", || running.states().iter().all(|&state| state == 'T'));
     let threads = u64::try_from(running.states().len()).unwrap();
     assert_eq!(capture.header.loss.delivered, capture.header.sampling.rounds * threads);
     let ours = stacks(&capture);

@@ -21,6 +21,10 @@ use crate::record::Probe;
 use crate::space::{Identity, LiveRegion};
 use crate::sys::{self, Tid};
 
+/// How far two values of one `start_stack` may lie apart: an exec sets it before the arguments are laid out below, and again after that.
+/// Two address spaces lie further apart, 16 GiB at most, by chance of about one in four thousand nearer than this.
+const SAME_STACK: u64 = 4 << 20;
+
 /// Why a process cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -114,7 +118,7 @@ impl Session {
 
     /// Whether the map is one of the address space with this `mm_struct.start_stack`.
     pub(crate) fn is_of(&self, start_stack: u64) -> bool {
-        self.moment.as_ref().is_some_and(|moment| moment.opened.start_stack.is_none_or(|known| known == start_stack))
+        self.moment.as_ref().is_some_and(|moment| moment.opened.start_stack.is_none_or(|known| known.abs_diff(start_stack) < SAME_STACK))
     }
 
     /// Whether the program that runs now can be walked.

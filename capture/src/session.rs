@@ -121,9 +121,9 @@ impl Session {
         self.moment.as_ref().is_some_and(|moment| moment.opened.start_stack.is_none_or(|known| known.abs_diff(start_stack) < SAME_STACK))
     }
 
-    /// Whether the program that runs now can be walked.
+    /// Whether the program that runs now can be walked. One that has ended tells no more; what is known of it stays true.
     pub(crate) fn is_supported(&self) -> bool {
-        process::check_program(self.pid).is_ok()
+        process::is_gone(self.pid) || process::check_program(self.pid).is_ok()
     }
 
     fn enter(&mut self, opened: Opened) -> Result<(), SessionError> {

@@ -17,6 +17,7 @@ const RANKS: &[(&str, u32)] = &[
     ("sealtrace-envelope", 1),
     ("sealtrace-layout", 1),
     ("sealtrace-unwind", 1),
+    ("sealtrace-certificate", 2),
     ("sealtrace-tlog", 2),
     ("sealtrace-symbols", 2),
     ("sealtrace-trace", 2),

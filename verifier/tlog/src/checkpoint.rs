@@ -232,10 +232,10 @@ impl SignedCheckpoint {
     }
 
     /// As [`SignedCheckpoint::verify_key`], where no line by the key is no error.
-    pub(crate) fn signatures_by(&self, key: &NoteKey) -> Result<Vec<VerifiedSignature>, CheckpointError> {
+    pub(crate) fn signatures_by(&self, key: &NoteKey) -> Result<Vec<VerifiedSignature>, NoteVerifyError> {
         match self.note.verify(&[key]) {
             Err(NoteVerifyError::Unsigned) => Ok(Vec::new()),
-            other => Ok(other?),
+            other => other,
         }
     }
 
@@ -284,7 +284,7 @@ impl SignedCheckpoint {
     }
 }
 
-/// A checkpoint that the log of its origin signed. Made by [`SignedCheckpoint::open`] only.
+/// A checkpoint that the log of its origin signed. Made by [`SignedCheckpoint::open`] and by a policy's check only.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifiedCheckpoint {
     signed: SignedCheckpoint,
@@ -292,6 +292,11 @@ pub struct VerifiedCheckpoint {
 }
 
 impl VerifiedCheckpoint {
+    /// For a caller that has verified the log's signature and compared the origin.
+    pub(crate) fn of_verified(signed: SignedCheckpoint, log: NoteKey) -> Self {
+        Self { signed, log }
+    }
+
     /// What it says.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.signed.checkpoint

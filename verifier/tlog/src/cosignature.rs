@@ -4,12 +4,12 @@
 //! the decision to cosign (`log_witness`), how many count (`quorum`), private keys.
 
 use sealtrace_crypto::Algorithm;
+use sealtrace_verdict::UnixTime;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
+use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::log_witness::Cosignable;
 use crate::note::{KeyName, Note, NoteKeyId, NoteSignature};
-use crate::note_key::{NoteKey, NoteKeyError, NoteSignatureError, VerifiedSignature};
-use crate::time::UnixTime;
+use crate::note_key::{NoteKey, NoteKeyError, NoteSignatureError, NoteVerifyError, VerifiedSignature};
 
 /// Bytes of an Ed25519 signature (RFC 8032).
 const ED25519_BYTES: usize = 64;
@@ -28,32 +28,32 @@ pub(crate) fn verify(key: &NoteKey, text: &str, signature: &[u8]) -> Result<Opti
     let expected = TIME_BYTES.saturating_add(if ml_dsa { ML_DSA_44_BYTES } else { ED25519_BYTES });
     let split = signature.split_first_chunk::<TIME_BYTES>().filter(|_split| signature.len() == expected);
     let (time, raw) = split.ok_or(NoteSignatureError::Length { expected, found: signature.len() })?;
-    let time = UnixTime(u64::from_be_bytes(*time));
-    key.key().verify(&message(key, time, text)?, raw)?;
+    let seconds = u64::from_be_bytes(*time);
+    key.key().verify(&message(key, seconds, text)?, raw)?;
     // Zero is "no statement about time" for ML-DSA-44 only; for Ed25519 it is 1970.
-    Ok(Some(time).filter(|time| !ml_dsa || time.0 != 0))
+    Ok((!ml_dsa || seconds != 0).then(|| UnixTime::from_seconds(seconds)))
 }
 
 /// The bytes that a cosigner's key signs.
-fn message(key: &NoteKey, time: UnixTime, text: &str) -> Result<Vec<u8>, NoteSignatureError> {
-    if time.0 > MAX_TIME {
-        return Err(NoteSignatureError::Time { found: time.0 });
+fn message(key: &NoteKey, seconds: u64, text: &str) -> Result<Vec<u8>, NoteSignatureError> {
+    if seconds > MAX_TIME {
+        return Err(NoteSignatureError::Time { found: seconds });
     }
     let checkpoint = Checkpoint::parse(text).map_err(|_reason| NoteSignatureError::NotACheckpoint)?;
     if key.key().algorithm() == Algorithm::MlDsa44 {
-        return subtree_message(key.name(), time, &checkpoint);
+        return subtree_message(key.name(), seconds, &checkpoint);
     }
-    Ok(format!("cosignature/v1\ntime {time}\n{text}").into_bytes())
+    Ok(format!("cosignature/v1\ntime {seconds}\n{text}").into_bytes())
 }
 
 /// `cosigned_message` of tlog-cosignature, for the whole tree: start is 0, end is the size.
-fn subtree_message(name: &KeyName, time: UnixTime, checkpoint: &Checkpoint) -> Result<Vec<u8>, NoteSignatureError> {
+fn subtree_message(name: &KeyName, seconds: u64, checkpoint: &Checkpoint) -> Result<Vec<u8>, NoteSignatureError> {
     if !checkpoint.extension.is_empty() {
         return Err(NoteSignatureError::Extension);
     }
     let mut bytes = SUBTREE_LABEL.to_vec();
     push_text(&mut bytes, "cosigner name", name.as_str())?;
-    bytes.extend_from_slice(&time.0.to_be_bytes());
+    bytes.extend_from_slice(&seconds.to_be_bytes());
     push_text(&mut bytes, "log origin", &checkpoint.origin)?;
     bytes.extend_from_slice(&0_u64.to_be_bytes());
     bytes.extend_from_slice(&checkpoint.tree.size.0.to_be_bytes());
@@ -92,8 +92,8 @@ impl CosignerKey {
     /// This log witness's cosignatures of a checkpoint, in the order of the lines; none is no error.
     ///
     /// # Errors
-    /// [`CheckpointError::NoteSignature`] when a line by this key does not hold.
-    pub fn cosignatures(&self, checkpoint: &SignedCheckpoint) -> Result<Vec<VerifiedCosignature>, CheckpointError> {
+    /// [`NoteVerifyError::Signature`] when a line by this key does not hold.
+    pub fn cosignatures(&self, checkpoint: &SignedCheckpoint) -> Result<Vec<VerifiedCosignature>, NoteVerifyError> {
         let verified = checkpoint.signatures_by(&self.0)?;
         Ok(verified.into_iter().map(VerifiedCosignature::of).collect())
     }
@@ -104,7 +104,7 @@ impl CosignerKey {
     /// [`NoteSignatureError`] for a time or a name that the format cannot hold.
     pub fn prepare(&self, cosignable: &Cosignable, time: UnixTime) -> Result<PreparedCosignature, NoteSignatureError> {
         let note = cosignable.checkpoint().note().clone();
-        let message = message(&self.0, time, &note.text)?;
+        let message = message(&self.0, time.seconds(), &note.text)?;
         Ok(PreparedCosignature { key: self.0.clone(), time, note, message })
     }
 }
@@ -156,7 +156,7 @@ impl PreparedCosignature {
     /// # Errors
     /// [`NoteSignatureError`] when the signature is not of the message by the key.
     pub fn assemble(&self, signature: &[u8]) -> Result<NoteSignature, NoteSignatureError> {
-        let mut timed = self.time.0.to_be_bytes().to_vec();
+        let mut timed = self.time.seconds().to_be_bytes().to_vec();
         timed.extend_from_slice(signature);
         let line = NoteSignature { name: self.key.name().clone(), key_id: self.key.id(), signature: timed };
         self.key.verify(&self.note, &line)?;

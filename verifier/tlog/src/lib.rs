@@ -15,7 +15,6 @@ mod proof;
 mod proof_file;
 mod quorum;
 mod tile;
-mod time;
 mod tree;
 
 pub use checkpoint::{Checkpoint, CheckpointError, LogKey, Origin, OriginError, SignedCheckpoint, VerifiedCheckpoint};
@@ -27,12 +26,11 @@ pub use log_witness::{
 };
 pub use note::{KeyName, KeyNameError, MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, Note, NoteError, NoteKeyId, NoteSignature};
 pub use note_key::{MAX_VKEY_BYTES, NoteKey, NoteKeyError, NoteSignatureError, NoteVerifyError, SignatureType, VerifiedSignature};
-pub use policy::{Operator, PolicyError, PolicyProblem, PolicyWitness, TlogPolicy};
+pub use policy::{MAX_POLICY_BYTES, MAX_POLICY_LOGS, MAX_POLICY_MEMBERS, Operator, PolicyError, PolicyProblem, PolicyWitness, TlogPolicy};
 pub use proof::{ProofError, verify_consistency, verify_inclusion};
 pub use proof_file::{MAX_PROOF_FILE_BYTES, ProofFile, ProofFileError, ProvenLeaf, TlogProof, TlogProofRefusal};
 pub use quorum::{PolicyRefusal, QuorumMet, QuorumMissed, QuorumShort, WitnessSeen};
 pub use tile::{ENTRIES_PER_TILE, EntryBundleError, TileId, TileKind, entry_bundle, parse_entry_bundle, parse_tile};
-pub use time::UnixTime;
 pub use tree::{MissingNode, NodeAt, TileReader, consistency_proof, inclusion_proof, root_of, root_of_leaves, tiles_of_leaves};
 
 #[cfg(test)]

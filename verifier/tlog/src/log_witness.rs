@@ -171,8 +171,8 @@ impl CosignRefusal {
         }
     }
 
-    /// Whether the log itself stands against it: it signed two trees of one size, or a tree that does not continue the one cosigned. Then both
-    /// checkpoints are evidence. A wrong proof alone is the sender's fault as likely as the log's.
+    /// Whether the log signed two trees of one size: then both checkpoints are evidence against it. A proof that does not hold may be the
+    /// sender's fault as well as the log's.
     pub fn is_fork(&self) -> bool {
         matches!(self, Self::Fork { .. })
     }

@@ -4,11 +4,11 @@
 
 use sealtrace_crypto::{Algorithm, Hash, KeyError, SignatureError, VerifyingKey};
 use sealtrace_envelope::{decode_base64, encode_base64};
+use sealtrace_verdict::UnixTime;
 use sha2::Digest as _;
 
 use crate::cosignature;
 use crate::note::{KeyName, KeyNameError, Note, NoteKeyId, NoteSignature};
-use crate::time::UnixTime;
 
 /// The most bytes of a vkey (ours; with an ML-DSA-44 key one has about 1,850, with RSA-8192 about 1,500).
 pub const MAX_VKEY_BYTES: usize = 8192;
@@ -54,6 +54,7 @@ pub struct NoteKey {
     name: KeyName,
     kind: SignatureType,
     key: VerifyingKey,
+    log_id: [u8; 32],
 }
 
 /// Why a text is no vkey, or a key signs no notes.
@@ -198,10 +199,10 @@ impl NoteKey {
     fn of_material(name: KeyName, kind: u8, key: &[u8]) -> Result<Self, NoteKeyError> {
         let raw32 = || <&[u8; 32]>::try_from(key).map_err(|_length| NoteKeyError::Malformed { what: "key" });
         match kind {
-            0x01 => Ok(Self { name, kind: SignatureType::Ed25519, key: VerifyingKey::ed25519(raw32()?)? }),
+            0x01 => Self::of_type(name, SignatureType::Ed25519, VerifyingKey::ed25519(raw32()?)?),
             0x02 => Self::of_type(name, SignatureType::Ecdsa, VerifyingKey::parse_spki(key)?),
-            0x04 => Ok(Self { name, kind: SignatureType::CosignatureV1, key: VerifyingKey::ed25519(raw32()?)? }),
-            0x06 => Ok(Self { name, kind: SignatureType::MlDsa44, key: VerifyingKey::ml_dsa_44(key)? }),
+            0x04 => Self::of_type(name, SignatureType::CosignatureV1, VerifyingKey::ed25519(raw32()?)?),
+            0x06 => Self::of_type(name, SignatureType::MlDsa44, VerifyingKey::ml_dsa_44(key)?),
             0xff => {
                 let spki = key.strip_prefix(RSA_IDENTIFIER).ok_or(NoteKeyError::Type { found: kind })?;
                 Self::of_type(name, SignatureType::RsaPkcs1, VerifyingKey::parse_spki(spki)?)
@@ -218,10 +219,11 @@ impl NoteKey {
             Algorithm::Rsa { .. } => kind == SignatureType::RsaPkcs1,
             _ => false,
         };
-        if fits {
-            return Ok(Self { name, kind, key });
+        if !fits {
+            return Err(NoteKeyError::Algorithm { kind: kind.byte(), found: key.algorithm().to_string() });
         }
-        Err(NoteKeyError::Algorithm { kind: kind.byte(), found: key.algorithm().to_string() })
+        let log_id = if kind == SignatureType::Ecdsa { *key.key_id().as_bytes() } else { hash_of(&name, &material(kind, &key)) };
+        Ok(Self { name, kind, key, log_id })
     }
 
     /// The key of a log that signs its own checkpoints, in the type that goes with the algorithm: 0x01, 0x02, 0x06 or 0xff.
@@ -249,7 +251,7 @@ impl NoteKey {
 
     /// The vkey: `name+id+base64(type ‖ key)`.
     pub fn vkey(&self) -> String {
-        format!("{}+{}+{}", self.name, self.id(), encode_base64(&self.material()))
+        format!("{}+{}+{}", self.name, self.id(), encode_base64(&material(self.kind, &self.key)))
     }
 
     /// Its name.
@@ -269,33 +271,13 @@ impl NoteKey {
 
     /// Its id in signature lines: the first four bytes of [`NoteKey::log_id`].
     pub fn id(&self) -> NoteKeyId {
-        NoteKeyId::of_hash(&self.log_id())
+        NoteKeyId::of_hash(&self.log_id)
     }
 
     /// The hash whose beginning is the id, whole: `logId.keyId` of Sigstore's trusted root for Rekor v2. SHA-256 of the SPKI for ECDSA,
     /// `SHA-256(name ‖ 0x0a ‖ type ‖ key)` otherwise.
-    pub fn log_id(&self) -> [u8; 32] {
-        if self.kind == SignatureType::Ecdsa {
-            return *self.key.key_id().as_bytes();
-        }
-        let mut state = sha2::Sha256::new();
-        state.update(self.name.as_str());
-        state.update(b"\n");
-        state.update(self.material());
-        state.finalize().into()
-    }
-
-    fn material(&self) -> Vec<u8> {
-        let mut bytes = vec![self.kind.byte()];
-        match self.kind {
-            SignatureType::Ecdsa => bytes.extend_from_slice(self.key.spki()),
-            SignatureType::RsaPkcs1 => {
-                bytes.extend_from_slice(RSA_IDENTIFIER);
-                bytes.extend_from_slice(self.key.spki());
-            }
-            SignatureType::Ed25519 | SignatureType::CosignatureV1 | SignatureType::MlDsa44 => bytes.extend_from_slice(&self.key.raw()),
-        }
-        bytes
+    pub fn log_id(&self) -> &[u8; 32] {
+        &self.log_id
     }
 
     /// Whether a line claims to be by this key: name *and* id.
@@ -324,6 +306,28 @@ impl NoteKey {
         };
         Ok(VerifiedSignature { name: self.name.clone(), key_id: line.key_id, time })
     }
+}
+
+/// What follows the second `+` of a vkey, before base64: type and key.
+fn material(kind: SignatureType, key: &VerifyingKey) -> Vec<u8> {
+    let mut bytes = vec![kind.byte()];
+    match kind {
+        SignatureType::Ecdsa => bytes.extend_from_slice(key.spki()),
+        SignatureType::RsaPkcs1 => {
+            bytes.extend_from_slice(RSA_IDENTIFIER);
+            bytes.extend_from_slice(key.spki());
+        }
+        SignatureType::Ed25519 | SignatureType::CosignatureV1 | SignatureType::MlDsa44 => bytes.extend_from_slice(&key.raw()),
+    }
+    bytes
+}
+
+fn hash_of(name: &KeyName, material: &[u8]) -> [u8; 32] {
+    let mut state = sha2::Sha256::new();
+    state.update(name.as_str());
+    state.update(b"\n");
+    state.update(material);
+    state.finalize().into()
 }
 
 /// Why a note is not signed by the keys that are known.

@@ -9,6 +9,14 @@ use sealtrace_envelope::PublicKey;
 
 use super::*;
 
+mod cosignatures;
+mod note_keys;
+mod policies;
+mod proofs;
+mod real;
+mod vectors;
+mod witnessing;
+
 fn leaves(count: usize) -> Vec<LeafHash> {
     (0..count).map(|index| LeafHash::of(format!("entry {index}").as_bytes())).collect()
 }

@@ -1,5 +1,7 @@
 //! Policies: what parses, which quorum is met, whose time counts.
 
+use std::fmt::Write as _;
+
 use sealtrace_verdict::UnixTime;
 
 use super::cosignatures::Cosigner;
@@ -25,7 +27,7 @@ fn witnesses(names: &[&str]) -> Vec<Cosigner> {
 fn policy(witnesses: &[Cosigner], lines: &str) -> TlogPolicy {
     let mut text = format!("log {}\n", log().log.note_key().unwrap().vkey());
     for witness in witnesses {
-        text.push_str(&format!("witness {} {}\n", witness.key.key().name(), witness.key.key().vkey()));
+        writeln!(text, "witness {} {}", witness.key.key().name(), witness.key.key().vkey()).unwrap();
     }
     parse(&format!("{text}{lines}")).unwrap()
 }
@@ -260,18 +262,24 @@ fn white_space_comments_urls_order_and_opaque_names_are_as_the_format_allows() {
     assert!(!parse("quorum none\n").unwrap().needs_witnesses());
 }
 
+/// Lines made of numbers.
+fn lines(count: u16, line: impl Fn(u16) -> String) -> String {
+    let lines: Vec<String> = (0..count).map(line).collect();
+    lines.join("\n")
+}
+
 #[test]
 fn as_many_logs_witnesses_and_groups_as_recommended_are_taken_and_a_hostile_number_is_not() {
-    let lines = |count: u8| -> String {
-        (0..count).map(|fill| format!("witness w{fill} {}\n", Cosigner::new(fill, "w").key.key().vkey())).collect()
-    };
-    let logs: String = (1..33).map(|fill| format!("log {}\n", Log::new(fill, "l").log.note_key().unwrap().vkey())).collect();
-    let groups: String = (0..32).map(|place| format!("group g{place} any w{place}\n")).collect();
-    assert!(parse(&format!("{logs}{}{groups}quorum g31\n", lines(32))).is_ok());
-    let groups: String = (0..512)
-        .map(|place| format!("group g{place} any {}\n", if place == 0 { "w0".into() } else { format!("g{}", place - 1) }))
-        .collect();
-    let refused = parse(&format!("{}{groups}quorum g3\n", lines(1))).unwrap_err();
+    let vkey = |fill: u16| Cosigner::new(u8::try_from(fill).unwrap(), "w").key.key().vkey();
+    let log = |fill: u16| Log::new(u8::try_from(fill + 1).unwrap(), "l").log.note_key().unwrap().vkey();
+    let logs = lines(32, |place| format!("log {}", log(place)));
+    let witnesses = lines(32, |place| format!("witness w{place} {}", vkey(place)));
+    let groups = lines(32, |place| format!("group g{place} any w{place}"));
+    assert!(parse(&format!("{logs}\n{witnesses}\n{groups}\nquorum g31\n")).is_ok());
+    let chain = lines(511, |place| format!("group g{} any g{place}", place + 1));
+    let chained = format!("witness g0 {}\n{chain}\n", vkey(0));
+    assert!(parse(&format!("{chained}quorum g511\n")).is_ok());
+    let refused = parse(&format!("{chained}group g any g511\nquorum g\n")).unwrap_err();
     assert_eq!(refused.to_string(), "tlog-policy line 513: more than 512 log witnesses and groups");
 }
 
@@ -280,6 +288,6 @@ fn a_policy_cut_anywhere_is_refused() {
     let text = format!("{}group q all a b\nquorum q\n", defined());
     assert!(parse(&text).is_ok());
     for length in 0..text.len() {
-        assert!(parse(&text[..length]).is_err(), "cut at {length}");
+        assert!(TlogPolicy::parse(&text.as_bytes()[..length]).is_err(), "cut at {length}");
     }
 }

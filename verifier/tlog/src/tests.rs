@@ -10,6 +10,7 @@ use sealtrace_envelope::PublicKey;
 use super::*;
 
 mod cosignatures;
+mod interop;
 mod note_keys;
 mod policies;
 mod proofs;

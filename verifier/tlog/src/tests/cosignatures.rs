@@ -43,7 +43,7 @@ fn checkpoint() -> SignedCheckpoint {
 }
 
 /// A line by an ML-DSA-44 key of the test's, over a message of the test's.
-fn ml_dsa(name: &str, time: u64, message: &[u8]) -> (CosignerKey, NoteSignature) {
+pub(super) fn ml_dsa(name: &str, time: u64, message: &[u8]) -> (CosignerKey, NoteSignature) {
     use ml_dsa::signature::{Keypair as _, Signer as _};
     let private = ml_dsa::SigningKey::<ml_dsa::MlDsa44>::from_seed(&[7; 32].into());
     let public = VerifyingKey::ml_dsa_44(&private.verifying_key().encode()).unwrap();
@@ -54,7 +54,7 @@ fn ml_dsa(name: &str, time: u64, message: &[u8]) -> (CosignerKey, NoteSignature)
 }
 
 /// The message of tlog-cosignature, written out.
-fn subtree(name: &str, time: u64, checkpoint: &Checkpoint) -> Vec<u8> {
+pub(super) fn subtree(name: &str, time: u64, checkpoint: &Checkpoint) -> Vec<u8> {
     let text = |text: &str| [&[u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
     let origin = text(&checkpoint.origin);
     let size = checkpoint.tree.size.0.to_be_bytes();

@@ -122,7 +122,7 @@ fn root(hashes: &[NodeHash]) -> NodeHash {
     }
 }
 
-/// Numbers from a seed (SplitMix64).
+/// Numbers from a seed (`SplitMix64`).
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

@@ -141,13 +141,13 @@ impl KeptWriter {
         Ok((size(2)?, size(1)?))
     }
 
-    /// Adds a record durably, over what a kill left there. It counts once [`KeptWriter::published`] is told so.
-    pub(crate) fn append(&self, record: &Record) -> Result<(), SiteLogError> {
+    /// Adds a record over what a kill left there; the caller syncs the file. It counts once [`KeptWriter::published`] is told so.
+    pub(crate) fn append(&self, record: &Record) -> Result<&Written, SiteLogError> {
         let bytes = record.encode()?;
         let offset = self.count.saturating_mul(RECORD);
         self.file.set_length(offset)?;
         self.file.write_at(&bytes, offset)?;
-        self.file.sync()
+        Ok(&self.file)
     }
 
     /// The record appended last belongs to a checkpoint that is published.

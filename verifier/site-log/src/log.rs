@@ -10,7 +10,7 @@ use sealtrace_tlog::{
     inclusion_proof,
 };
 
-use crate::disk::{self, TEMPORARY};
+use crate::disk::{self, Staged, TEMPORARY};
 use crate::edge::Edge;
 use crate::error::SiteLogError;
 use crate::growth::Growth;
@@ -140,7 +140,7 @@ impl SiteLog {
     }
 
     /// Appends entries and publishes one checkpoint for all that are new; finds those that are there already. All or none.
-    /// In memory: one group of files (at most 16 MiB and one file), and 16 bytes for each new entry.
+    /// In memory: the right edge (at most 255 entries), one file, and the hash and position of each body.
     ///
     /// # Errors
     /// [`SiteLogError`]; no entry is acknowledged. They can be in the log only when the checkpoint itself could not be made durable.
@@ -152,27 +152,29 @@ impl SiteLog {
         let (mut index, mut positions) = self.known(&leaves)?;
         let (mut next, mut growth) = (self.edge.clone(), Growth::new(self.reader.folder()));
         let mut added = Vec::new();
+        let before = self.edge.size();
         let grown = (|| {
             for (body, leaf) in bodies.iter().zip(&leaves) {
                 if !positions.contains_key(leaf) {
                     positions.insert(*leaf, LeafIndex(next.size().0));
                     added.push(*leaf);
-                    next.push(body.as_ref(), *leaf)?.into_iter().try_for_each(|file| growth.add(file))?;
+                    next.push(body.as_ref(), *leaf)?.iter().try_for_each(|file| growth.add(file))?;
                 }
             }
-            next.partial(self.edge.size()).into_iter().try_for_each(|file| growth.add(file))?;
-            growth.flush()
+            next.partial(before).iter().try_for_each(|file| growth.add(file))
         })();
-        let before = self.edge.size();
-        if next.size() != before {
-            if let Err(error) = grown.and_then(|()| self.publish(next)) {
+        if !added.is_empty() {
+            if let Err(error) = grown.and_then(|()| self.publish(next, &mut growth)) {
                 if !self.uncertain {
                     growth.undo();
+                    let _left = disk::remove(&disk::temporary(&self.reader.folder().join(CHECKPOINT_FILE)));
                 }
                 return Err(error);
             }
             remove_superseded(self.reader.folder(), before, self.edge.size());
-            added.iter().for_each(|leaf| index.note(leaf));
+            for leaf in &added {
+                index.note(leaf);
+            }
         }
         self.index = Some(index);
         Ok(AppendedBatch {
@@ -240,14 +242,17 @@ impl SiteLog {
         Ok(())
     }
 
-    /// Keeps what makes the checkpoint again, then publishes it: from the folder's fsync on, its entries are in the log.
-    fn publish(&mut self, next: Edge) -> Result<(), SiteLogError> {
+    /// Makes the tiles, and what makes the checkpoint again, durable; then publishes it: from the folder's fsync on, its entries are in the log.
+    fn publish(&mut self, next: Edge, growth: &mut Growth) -> Result<(), SiteLogError> {
         let tree = TreeHead { size: next.size(), root: next.root()? };
         let checkpoint = sign_checkpoint(self.reader.log(), &self.key, tree)?;
-        self.kept.append(&record_of(&checkpoint, self.reader.log())?)?;
+        let staged = Staged::write(&self.reader.folder().join(CHECKPOINT_FILE), checkpoint.text().as_bytes())?;
+        let kept = self.kept.append(&record_of(&checkpoint, self.reader.log())?)?;
+        growth.place(&[kept, &staged.file])?;
         self.uncertain = true;
         self.expect_unchanged()?;
-        disk::replace(&self.reader.folder().join(CHECKPOINT_FILE), checkpoint.text().as_bytes())?;
+        staged.place()?;
+        disk::sync_folder(staged.folder())?;
         self.uncertain = false;
         self.kept.published();
         self.reader.advance(checkpoint);
@@ -277,7 +282,7 @@ fn read_state(folder: &Path) -> Result<(LogReader, Edge, KeptWriter), SiteLogErr
         (before, Some(last)) if last == size.0 => remove_superseded(folder, TreeSize(before.unwrap_or(0)), size),
         // An earlier version keeps checkpoints in files of their own; the records begin with the current one.
         _ => {
-            kept.append(&record_of(reader.checkpoint(), reader.log())?)?;
+            disk::sync_files(&[kept.append(&record_of(reader.checkpoint(), reader.log())?)?])?;
             kept.published();
         }
     }

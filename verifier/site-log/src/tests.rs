@@ -1,5 +1,5 @@
 //! The log on disk: growth past tiles, repeated appends, kills between any two writes, two writers.
-#![expect(clippy::as_conversions, reason = "counts of test data are small")]
+#![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "counts of test data are small")]
 
 use std::fs;
 use std::path::Path;

@@ -258,7 +258,7 @@ impl RunWriter {
         }
         let header = [MAGIC.as_slice(), &range_bytes(self.start, self.end), root.as_bytes()].concat();
         self.file.write_at(&sealed_page(self.start, self.end, 0, header), 0)?;
-        self.file.sync()?;
+        disk::sync_files(&[&self.file])?;
         disk::rename(&disk::temporary(&self.path), &self.path)
     }
 }

@@ -21,7 +21,7 @@ pub use check::CheckedLog;
 pub use error::SiteLogError;
 pub use log::{Appended, AppendedBatch, SiteLog};
 pub use reader::{LOG_KEY_FILE, LogReader};
-pub use submit::{log_envelope, sign_and_log};
+pub use submit::{log_bundle, log_envelope, sign_and_log};
 
 #[cfg(test)]
 mod tests;

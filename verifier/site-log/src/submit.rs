@@ -1,6 +1,6 @@
 //! Signing and logging: the Sigstore bundle with its entry and inclusion proof. Not here: how the log grows.
 
-use sealtrace_envelope::{EntryBody, Envelope, InclusionProof, LogEntry, PublicKey, SigstoreBundle};
+use sealtrace_envelope::{EntryBody, EntryVerifier, Envelope, InclusionProof, LogEntry, PublicKey, SigningMaterial, SigstoreBundle};
 use sealtrace_signer::{SigningKey, sign_envelope};
 
 use crate::error::SiteLogError;
@@ -11,7 +11,20 @@ use crate::log::{Appended, SiteLog};
 /// # Errors
 /// [`SiteLogError`]
 pub fn log_envelope(envelope: &Envelope, signer: &PublicKey, log: &mut SiteLog) -> Result<(SigstoreBundle, Appended), SiteLogError> {
-    let body = EntryBody::of(envelope, signer)?.encode()?;
+    log_bundle(&SigstoreBundle::by_key(signer, Vec::new(), envelope.clone()), signer, log)
+}
+
+/// As [`log_envelope`], for a bundle that is signed already and may carry a certificate and time stamps; `signer` is the key it is signed with.
+/// Entries that it has go.
+///
+/// # Errors
+/// [`SiteLogError`]
+pub fn log_bundle(signed: &SigstoreBundle, signer: &PublicKey, log: &mut SiteLog) -> Result<(SigstoreBundle, Appended), SiteLogError> {
+    let verifier = match &signed.material {
+        SigningMaterial::Key { .. } => EntryVerifier::Key(signer.clone()),
+        SigningMaterial::Certificate(der) => EntryVerifier::Certificate(der.clone()),
+    };
+    let body = EntryBody::by(&signed.envelope, verifier)?.encode()?;
     let appended = log.append(&body)?;
     let entry = LogEntry {
         log_index: appended.index.0,
@@ -25,7 +38,7 @@ pub fn log_envelope(envelope: &Envelope, signer: &PublicKey, log: &mut SiteLog) 
             checkpoint: appended.checkpoint.text().to_owned(),
         },
     };
-    Ok((SigstoreBundle { hint: signer.hint(), entries: vec![entry], envelope: envelope.clone() }, appended))
+    Ok((SigstoreBundle { entries: vec![entry], ..signed.clone() }, appended))
 }
 
 /// Signs a payload, logs it, and gives the bytes of the Sigstore bundle. The same payload, key and log give the same bytes.

@@ -3,7 +3,12 @@
 //! *Malformed*, *rejected* and *undecided* never look alike. Not here: any check itself.
 #![forbid(unsafe_code)]
 
+mod exhibit;
+mod time;
+
+pub use exhibit::Exhibit;
 use serde::Serialize;
+pub use time::{TimeError, UnixTime};
 
 /// The exit codes of all tools; the table in the README is this enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,6 +122,8 @@ pub struct Verdict {
     assurance: Assurance,
     checks: Vec<Check>,
     time: TimeInterval,
+    #[serde(skip)]
+    exhibits: Vec<Exhibit>,
 }
 
 impl Verdict {
@@ -143,6 +150,11 @@ impl Verdict {
     /// The time interval.
     pub fn time(&self) -> &TimeInterval {
         &self.time
+    }
+
+    /// What failed checks rest on, to be kept as files; no part of the verdict's JSON.
+    pub fn exhibits(&self) -> &[Exhibit] {
+        &self.exhibits
     }
 
     /// The verdict without some checks: they are listed as skipped on request, and the verdict is at best undecided.
@@ -198,6 +210,7 @@ pub struct Checks {
     malformed: bool,
     undecided: bool,
     time: TimeInterval,
+    exhibits: Vec<Exhibit>,
 }
 
 impl Checks {
@@ -264,11 +277,35 @@ impl Checks {
         self.time = time;
     }
 
+    /// Narrows the time interval by another: the later start, the earlier end, the sources of both.
+    pub fn narrow_time(&mut self, time: &TimeInterval) {
+        let later = |a: &Option<String>, b: &Option<String>| a.clone().max(b.clone());
+        self.time.not_before = later(&self.time.not_before, &time.not_before);
+        self.time.not_after = match (self.time.not_after.take(), time.not_after.clone()) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        self.time.sources.extend(time.sources.iter().filter(|source| !self.time.sources.contains(source)).cloned().collect::<Vec<_>>());
+    }
+
+    /// Keeps what a failed check rests on.
+    pub fn exhibit(&mut self, exhibit: Exhibit) {
+        if !self.exhibits.contains(&exhibit) {
+            self.exhibits.push(exhibit);
+        }
+    }
+
     /// Appends another collection, e.g. that of a symbol bundle a trace rests on, with a prefix before each id.
     pub fn absorb(&mut self, prefix: &str, verdict: &Verdict) {
         self.malformed |= verdict.conclusion == Conclusion::Malformed;
         self.undecided |= verdict.conclusion == Conclusion::Undecided;
+        verdict.exhibits.iter().for_each(|exhibit| self.exhibit(exhibit.clone()));
         self.made.extend(verdict.checks.iter().map(|check| Check { id: format!("{prefix}{}", check.id), ..check.clone() }));
+    }
+
+    /// The checks made so far.
+    pub fn made(&self) -> &[Check] {
+        &self.made
     }
 
     /// Whether no check has failed and none that is needed is missing so far.
@@ -280,7 +317,7 @@ impl Checks {
     pub fn conclude(self, assurance: Assurance) -> Verdict {
         let conclusion = self.conclusion();
         let assurance = if conclusion == Conclusion::Verified { assurance } else { Assurance::None };
-        Verdict { conclusion, exit: exit_of(conclusion).code(), assurance, checks: self.made, time: self.time }
+        Verdict { conclusion, exit: exit_of(conclusion).code(), assurance, checks: self.made, time: self.time, exhibits: self.exhibits }
     }
 
     fn conclusion(&self) -> Conclusion {

@@ -81,7 +81,7 @@ mod tests {
         Denied {
             kind,
             digest: FileSha256::of(b"x"),
-            compromise_time: time.and_then(UnixTime::from_seconds),
+            compromise_time: time.map(UnixTime::from_seconds),
             log_index,
             reason: "stolen".to_owned(),
         }
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn only_authenticated_time_or_anchored_order_before_the_compromise_spares_a_statement() {
-        let at = UnixTime::from_seconds;
+        let at = |seconds| Some(UnixTime::from_seconds(seconds));
         let key = denied(DeniedKind::Key, Some(100), Some(5));
         assert!(!key.spares(Known::default()));
         assert!(key.spares(Known { not_after: at(99), anchored: None }));

@@ -7,6 +7,9 @@ mod exhibit;
 mod time;
 
 pub use exhibit::Exhibit;
+pub use time::{TimeError, UnixTime};
+
+use serde::Serialize;
 use serde::Serialize;
 pub use time::{TimeError, UnixTime};
 

@@ -13,7 +13,7 @@ use sealtrace_layout::{ArchiveError, read_files, write_files};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{CheckpointError, LogKey, SignedCheckpoint};
-use crate::hash::{LeafHash, LeafIndex, NodeHash, TreeHead};
+use crate::hash::{LeafHash, LeafIndex, NodeHash, RootHash, TreeHead, TreeSize};
 use crate::proof::{ProofError, verify_inclusion};
 use crate::proof_file::{ProofFile, ProofFileError};
 use crate::tile::{TileId, parse_tile};
@@ -296,6 +296,15 @@ impl VerifiedFragment {
     /// The checkpoint.
     pub fn checkpoint(&self) -> &SignedCheckpoint {
         &self.fragment.checkpoint
+    }
+
+    /// The root of the first `size` entries, where the tiles show it.
+    pub fn root_at(&self, size: TreeSize) -> Option<RootHash> {
+        if size.0 > self.tree.size.0 {
+            return None;
+        }
+        let reader = reader_of(&self.fragment.tiles);
+        root_of(size, &|at| reader.node(at)).ok()
     }
 
     /// The body of an entry.

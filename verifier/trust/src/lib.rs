@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod consistency;
+mod cosigned;
 mod courier;
 mod deny;
 mod enrol;
@@ -17,6 +18,7 @@ mod root;
 mod trust;
 
 pub use consistency::{ConsistencyBody, ConsistencyError};
+pub use cosigned::Cosigned;
 pub use courier::{CheckpointExport, ExportError, MAX_EXPORT_BYTES, MAX_EXPORT_PROOFS};
 pub use deny::{Denied, DeniedKind, Known, LogOrder};
 pub use enrol::{EnrolmentRequest, MAX_REQUEST_BYTES, REQUEST_PAYLOAD_TYPE, RequestError, request_file, request_payload};

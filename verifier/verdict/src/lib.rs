@@ -10,8 +10,6 @@ pub use exhibit::Exhibit;
 pub use time::{TimeError, UnixTime};
 
 use serde::Serialize;
-use serde::Serialize;
-pub use time::{TimeError, UnixTime};
 
 /// The exit codes of all tools; the table in the README is this enum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +70,19 @@ pub enum Assurance {
     CosignedByPeer,
     /// Cosigned outside the site.
     CosignedOutside,
+}
+
+impl Assurance {
+    /// As written in verdicts and policies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Signed => "signed",
+            Self::LoggedLocally => "logged-locally",
+            Self::CosignedByPeer => "cosigned-by-peer",
+            Self::CosignedOutside => "cosigned-outside",
+        }
+    }
 }
 
 /// The outcome of one check.
@@ -234,6 +245,19 @@ impl Checks {
     pub fn pass(&mut self, id: &str, found: &str) {
         let found = Some(found.to_owned());
         self.made.push(Check { id: id.to_owned(), outcome: Outcome::Pass, expected: None, found, reason: None, needed: false });
+    }
+
+    /// Records that a check held, with what was found and what people should know nevertheless.
+    pub fn warn(&mut self, id: &str, found: &str, reason: &str) {
+        self.pass(id, found);
+        if let Some(check) = self.made.last_mut() {
+            check.reason = Some(reason.to_owned());
+        }
+    }
+
+    /// Records that a check failed, with what was required, what was found, and why that does not do.
+    pub fn differ(&mut self, id: &str, expected: &str, found: &str, reason: &str) {
+        self.push(id, Outcome::Fail, Some((expected, found)), Some(reason));
     }
 
     /// Records that a check failed.

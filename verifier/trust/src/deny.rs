@@ -4,6 +4,7 @@
 //! longer be rewritten, says that they are from before. Not here: where that time and order come from.
 
 use sealtrace_digest::FileSha256;
+use sealtrace_json::JsonError;
 use sealtrace_verdict::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +44,17 @@ pub struct Denied {
     pub log_index: Option<LogOrder>,
     /// Why, for people.
     pub reason: String,
+}
+
+/// The most bytes of a file of deny entries (ours).
+pub const MAX_DENY_BYTES: usize = 4 << 20;
+
+/// Parses a file of deny entries: a JSON list, which the next kit takes up.
+///
+/// # Errors
+/// [`JsonError`]
+pub fn parse_deny_list(bytes: &[u8]) -> Result<Vec<Denied>, JsonError> {
+    sealtrace_json::parse(bytes, MAX_DENY_BYTES)
 }
 
 /// When a statement is known to have been made.

@@ -20,7 +20,7 @@ mod trust;
 pub use consistency::{ConsistencyBody, ConsistencyError};
 pub use cosigned::Cosigned;
 pub use courier::{CheckpointExport, ExportError, MAX_EXPORT_BYTES, MAX_EXPORT_PROOFS};
-pub use deny::{Denied, DeniedKind, Known, LogOrder};
+pub use deny::{Denied, DeniedKind, Known, LogOrder, MAX_DENY_BYTES, parse_deny_list};
 pub use enrol::{EnrolmentRequest, MAX_REQUEST_BYTES, REQUEST_PAYLOAD_TYPE, RequestError, request_file, request_payload};
 pub use known::{KnownBy, KnownTree, Standing};
 pub use pins::{MAX_PIN_BYTES, PinChain, PinError, PinReason, pin_file_name};

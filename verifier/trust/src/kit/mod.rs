@@ -106,6 +106,16 @@ impl SignedKit {
     /// # Errors
     /// [`KitError`]
     pub fn parse(bytes: &[u8]) -> Result<Self, KitError> {
+        let signed = Self::parse_draft(bytes)?;
+        let found = signed.signers(&signed.kit.public_keys()?)?.len();
+        let needed = signed.kit.threshold;
+        if u32::try_from(found).unwrap_or(u32::MAX) < needed {
+            return Err(KitError::Unsigned { needed, found });
+        }
+        Ok(signed)
+    }
+
+    fn parse_draft(bytes: &[u8]) -> Result<Self, KitError> {
         let envelope: Envelope = sealtrace_json::parse(bytes, MAX_KIT_BYTES).map_err(KitError::Json)?;
         if envelope.payload_type != KIT_PAYLOAD_TYPE {
             return Err(KitError::Field {
@@ -120,13 +130,15 @@ impl SignedKit {
         }
         let kit = Kit::parse(&envelope.payload)?;
         let digest = KitDigest::of(&envelope.payload);
-        let signed = Self { kit, envelope, digest, bytes: bytes.to_vec() };
-        let found = signed.signers(&signed.kit.public_keys()?)?.len();
-        let needed = signed.kit.threshold;
-        if u32::try_from(found).unwrap_or(u32::MAX) < needed {
-            return Err(KitError::Unsigned { needed, found });
-        }
-        Ok(signed)
+        Ok(Self { kit, envelope, digest, bytes: bytes.to_vec() })
+    }
+
+    /// Reads a kit that may still lack signatures: its payload and the signatures it has.
+    ///
+    /// # Errors
+    /// [`KitError`]
+    pub fn read_draft(bytes: &[u8]) -> Result<(Kit, Vec<EnvelopeSignature>), KitError> {
+        Self::parse_draft(bytes).map(|draft| (draft.kit, draft.envelope.signatures))
     }
 
     /// Wraps a payload and its signatures as a kit's file.

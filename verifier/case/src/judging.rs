@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sealtrace_bundle::VerifiedBundle;
 use sealtrace_console::{ExitCode, Failure, note};
 use sealtrace_store::{State, StateError, read_bounded};
-use sealtrace_trust::{KnownBy, MAX_POLICY_BYTES, Policy, Trust};
+use sealtrace_trust::{MAX_POLICY_BYTES, Policy, Trust};
 use sealtrace_verdict::{UnixTime, Verdict};
 
 use crate::bundles::trust_folder;
@@ -70,26 +70,11 @@ impl Judging {
 
     fn learn(&self, state: &State, verdict: &Verdict, bundles: &[VerifiedBundle]) -> Result<(), StateError> {
         for bundle in bundles {
-            pin_bundle(state, &self.trust, bundle)?;
+            state.pin_bundle(&self.trust, bundle)?;
         }
         let seen = verdict.time().not_after.as_deref().and_then(|time| time.parse::<UnixTime>().ok()).max(self.trust.reference_time());
         seen.map_or(Ok(()), |time| state.see(time))
     }
-}
-
-/// Pins the tree of a verified bundle's fragment, when it begins with the newest pin of the state.
-///
-/// # Errors
-/// [`StateError`]
-pub(crate) fn pin_bundle(state: &State, trust: &Trust, bundle: &VerifiedBundle) -> Result<(), StateError> {
-    let fragment = bundle.fragment();
-    let origin = bundle.log().origin();
-    let newest = trust.known_trees(origin).filter(|known| known.by == KnownBy::State).map(|known| known.tree).max_by_key(|tree| tree.size);
-    let grown = newest.is_none_or(|newest| fragment.root_at(newest.size) == Some(newest.root));
-    if grown && newest.is_none_or(|newest| newest.size < fragment.tree().size) {
-        state.pin(fragment.checkpoint(), newest)?;
-    }
-    Ok(())
 }
 
 fn read_policy(path: &Path) -> Result<Policy, Failure> {

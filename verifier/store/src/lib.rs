@@ -18,6 +18,6 @@ pub use error::StoreError;
 pub use files::{MAX_TRUST_FILE_BYTES, MAX_TRUST_FILES, TrustFiles, read_bounded, read_trust_folder};
 pub use layout::LayoutBlobs;
 pub use platform::user_is_root;
-pub use receipt::{LogPosition, MAX_RECEIPT_BYTES, Receipt, ReceiptCheck};
+pub use receipt::{LogPosition, MAX_RECEIPT_BYTES, Receipt, ReceiptCheck, ReceiptKit, ReceiptTime};
 pub use state::{State, StateError};
 pub use store::{Store, StoredBundle};

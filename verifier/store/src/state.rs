@@ -7,9 +7,10 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use sealtrace_bundle::VerifiedBundle;
 use sealtrace_json::JsonError;
 use sealtrace_tlog::{SignedCheckpoint, TreeHead};
-use sealtrace_trust::{MAX_PIN_BYTES, Memory, PinChain, PinError, pin_file_name};
+use sealtrace_trust::{KnownBy, MAX_PIN_BYTES, Memory, PinChain, PinError, Trust, pin_file_name};
 use sealtrace_verdict::{Exhibit, UnixTime};
 use serde::{Deserialize, Serialize};
 
@@ -177,6 +178,18 @@ impl State {
         // The file's name must last as its content does.
         sync_folder(&folder).and_then(|()| sync_folder(&self.folder)).map_err(|error| io("sync", error))?;
         Ok(true)
+    }
+
+    /// Pins the tree of a verified bundle's fragment, when it begins with the newest pin that `trust` remembers of this state.
+    ///
+    /// # Errors
+    /// As [`State::pin`].
+    pub fn pin_bundle(&self, trust: &Trust, bundle: &VerifiedBundle) -> Result<bool, StateError> {
+        let (fragment, origin) = (bundle.fragment(), bundle.log().origin());
+        let pins = trust.known_trees(origin).filter(|known| known.by == KnownBy::State).map(|known| known.tree);
+        let newest = pins.max_by_key(|tree| tree.size);
+        let grown = newest.is_none_or(|newest| newest.size < fragment.tree().size && fragment.root_at(newest.size) == Some(newest.root));
+        if grown { self.pin(fragment.checkpoint(), newest) } else { Ok(false) }
     }
 
     /// Remembers an authenticated time when it is larger than the one remembered.

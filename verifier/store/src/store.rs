@@ -220,6 +220,8 @@ mod tests {
                 signer: String::new(),
                 log: None,
                 assurance: "signed".to_owned(),
+                time: None,
+                kit: None,
                 checks: Vec::new(),
             };
             let path = root.join("receipts").join(format!("{}.json", bundle.digest.hex()));

@@ -137,6 +137,9 @@ pub enum TrustError {
         /// Its path.
         path: String,
     },
+    /// A folder with a kit is installed by applying the kit.
+    #[error("this folder holds a trust kit, which is applied and not added")]
+    KitByApply,
     /// What a kit says is changed by the next kit only.
     #[error("a trust kit is installed, and only the next kit changes what it says")]
     HasKit,

@@ -54,4 +54,4 @@ pub(crate) fn run(args: &KitArgs) -> Outcome {
 }
 
 pub(crate) use create::{KitKeys, finish_kit, reference_time};
-pub(crate) use files::{kit_failure, make_failure, read_export, read_file, read_kit, read_request};
+pub(crate) use files::{make_failure, read_kit, read_request};

@@ -21,6 +21,7 @@ const RANKS: &[(&str, u32)] = &[
     ("sealtrace-tlog", 2),
     ("sealtrace-symbols", 2),
     ("sealtrace-trace", 2),
+    ("sealtrace-sigstore", 3),
     ("sealtrace-trust", 3),
     ("sealtrace-bundle", 4),
     ("sealtrace-resolve", 5),

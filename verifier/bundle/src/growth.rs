@@ -1,7 +1,7 @@
 //! A log's tree against the trees known of it: rollback, fork, rewriting, growth without proof. What contradicts is exhibited.
 
 use sealtrace_digest::FileSha256;
-use sealtrace_tlog::VerifiedFragment;
+use sealtrace_tlog::{PinError, VerifiedFragment};
 use sealtrace_trust::{KnownTree, Standing};
 use sealtrace_verdict::{Checks, Exhibit};
 
@@ -76,22 +76,19 @@ fn check_ahead(log: &LogPosition, known: &KnownTree, fragment: Option<&VerifiedF
         checks.skipped("pin-consistency", &format!("no proof that the tree of size {newer} begins with the known one of size {older}"));
         return false;
     };
-    match fragment.root_at(older) {
-        Some(root) if root == known.tree.root => {
+    match fragment.consistency_with(&known.tree) {
+        Ok(_) => {
             checks.pass("pin-consistency", &format!("size {newer} begins with the known tree of size {older}"));
             true
         }
-        Some(root) => {
-            let found = format!("size {older} root {}", root.hex());
-            checks.differ("pin-consistency", &format!("size {older} root {}", known.tree.root.hex()), &found, "the log was rewritten");
+        Err(error @ (PinError::Root { .. } | PinError::Proof { .. })) => {
+            checks.fail("pin-consistency", &format!("the log was rewritten: {error}"));
             exhibit_both(log, known, checks);
             false
         }
-        None => {
-            let reason = format!(
-                "the fragment lacks the tiles that show whether size {newer} begins with the known tree of size {older}: ask for a kit with that proof, or for the bundle with a newer fragment"
-            );
-            checks.undecided("pin-consistency", &reason);
+        Err(error) => {
+            let next = "ask for a kit with the proof, or for the bundle with a newer fragment";
+            checks.undecided("pin-consistency", &format!("nothing shows whether size {newer} begins with the known tree of size {older}: {error}; {next}"));
             false
         }
     }

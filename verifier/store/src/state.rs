@@ -188,7 +188,7 @@ impl State {
         let (fragment, origin) = (bundle.fragment(), bundle.log().origin());
         let pins = trust.known_trees(origin).filter(|known| known.by == KnownBy::State).map(|known| known.tree);
         let newest = pins.max_by_key(|tree| tree.size);
-        let grown = newest.is_none_or(|newest| newest.size < fragment.tree().size && fragment.root_at(newest.size) == Some(newest.root));
+        let grown = newest.is_none_or(|newest| newest.size < fragment.tree().size && fragment.consistency_with(&newest).is_ok());
         if grown { self.pin(fragment.checkpoint(), newest) } else { Ok(false) }
     }
 

@@ -88,7 +88,10 @@ fn check_ahead(log: &LogPosition, known: &KnownTree, fragment: Option<&VerifiedF
         }
         Err(error) => {
             let next = "ask for a kit with the proof, or for the bundle with a newer fragment";
-            checks.undecided("pin-consistency", &format!("nothing shows whether size {newer} begins with the known tree of size {older}: {error}; {next}"));
+            checks.undecided(
+                "pin-consistency",
+                &format!("nothing shows whether size {newer} begins with the known tree of size {older}: {error}; {next}"),
+            );
             false
         }
     }

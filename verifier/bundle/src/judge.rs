@@ -2,10 +2,10 @@
 //!
 //! Not here: signatures and proofs (`statement.rs`, `log.rs`), the rules themselves (`sealtrace-trust`).
 
-use sealtrace_tlog::VerifiedFragment;
+use sealtrace_tlog::{PolicyRefusal, VerifiedFragment};
 use sealtrace_trust::kit::Placement;
 use sealtrace_trust::{Cosigned, KnownBy, KnownTree, Standing, Trust};
-use sealtrace_verdict::{Assurance, Checks};
+use sealtrace_verdict::{Assurance, Checks, UnixTime};
 
 use crate::growth::{check_growth, exhibit_both};
 use crate::log::LogPosition;
@@ -18,6 +18,8 @@ use crate::time::{Bounds, check_window};
 pub(crate) struct Place {
     pub(crate) assurance: Assurance,
     pub(crate) bounds: Bounds,
+    /// The largest authenticated time known, with what this statement shows.
+    pub(crate) reference: Option<UnixTime>,
     /// A tree that nobody can rewrite unnoticed holds the entry.
     pub(crate) anchored: bool,
     /// Whether cosignatures meet the kit's tlog-policy.
@@ -46,16 +48,19 @@ fn failures(checks: &Checks) -> usize {
     checks.made().iter().filter(|check| check.outcome == sealtrace_verdict::Outcome::Fail).count()
 }
 
-/// `pin`, `pin-consistency`.
+/// `pin`, `pin-consistency`, `cosignatures`.
 fn place(log: &LogPosition, fragment: Option<&VerifiedFragment>, trust: &Trust, checks: &mut Checks) -> Place {
     let standing = trust.standing(log.origin(), &log.tree);
     let grown = check_growth(log, &standing, fragment, checks);
-    let own = trust.cosigned(log.checkpoint());
-    let mut place =
-        Place { assurance: Assurance::LoggedLocally, bounds: Bounds::default(), anchored: false, quorum: false, unproven: None };
-    if let Some(cosigned) = &own {
-        place.cosigned(cosigned, log.origin(), trust);
-    }
+    let mut place = Place {
+        assurance: Assurance::LoggedLocally,
+        bounds: Bounds::default(),
+        reference: trust.reference_time(),
+        anchored: false,
+        quorum: false,
+        unproven: None,
+    };
+    place.check_cosignatures(log, trust, checks);
     match &standing {
         Standing::Same(known) | Standing::Within(known) => place.anchor(known, trust),
         Standing::Ahead(known) if grown && log.index.0 < known.tree.size.0 => place.anchor(known, trust),
@@ -70,23 +75,37 @@ fn place(log: &LogPosition, fragment: Option<&VerifiedFragment>, trust: &Trust, 
 }
 
 impl Place {
-    fn cosigned(&mut self, cosigned: &Cosigned, origin: &str, _trust: &Trust) {
+    /// `cosignatures`: no line by a known log witness is wrong; whether they are enough is for the rules.
+    fn check_cosignatures(&mut self, log: &LogPosition, trust: &Trust, checks: &mut Checks) {
+        match trust.cosigned(log.checkpoint()) {
+            Ok(None) => {}
+            Ok(Some(cosigned)) => {
+                checks.pass("cosignatures", &format!("the kit's tlog-policy is met by {}", cosigned.witnesses.join(", ")));
+                self.cosigned(&cosigned, log.origin(), Bounds::point);
+            }
+            Err(PolicyRefusal::Quorum(missed)) => checks.skipped("cosignatures", &missed.to_string()),
+            Err(refused) => checks.fail("cosignatures", &refused.to_string()),
+        }
+    }
+
+    fn cosigned(&mut self, cosigned: &Cosigned, origin: &str, bound: fn(&mut Bounds, UnixTime, String)) {
         self.quorum = true;
+        self.anchored = true;
         self.assurance = self.assurance.max(match cosigned.placement {
             Placement::Peer => Assurance::CosignedByPeer,
             Placement::Outside => Assurance::CosignedOutside,
         });
-        self.anchored = true;
-        if let Some(time) = cosigned.time {
-            self.bounds.point(time, format!("cosignatures by {} over {origin} {}", cosigned.witnesses.join(", "), cosigned.size));
+        self.reference = self.reference.max(cosigned.at_least);
+        if let Some(time) = cosigned.existed_by {
+            bound(&mut self.bounds, time, format!("cosignatures by {} over {origin} at {}", cosigned.witnesses.join(", "), cosigned.size));
         }
     }
 
     /// The entry is in a known tree.
     fn anchor(&mut self, known: &KnownTree, trust: &Trust) {
         self.anchored = true;
-        if let Some(cosigned) = trust.cosigned(&known.checkpoint) {
-            self.cosigned(&cosigned, &known.origin, trust);
+        if let Ok(Some(cosigned)) = trust.cosigned(&known.checkpoint) {
+            self.cosigned(&cosigned, &known.origin, Bounds::cover);
         }
         if let Some(kit) = trust.kit().filter(|_| known.by != KnownBy::State) {
             let said = kit.kit();

@@ -11,7 +11,7 @@ use crate::statement::SignedStatement;
 pub(crate) fn check(signed: &SignedStatement, log: &LogPosition, place: &Place, trust: &Trust, checks: &mut Checks) {
     check_signer(signed, trust, checks);
     check_denied(signed, log, place, trust, checks);
-    check_kit_age(trust, checks);
+    check_kit_age(place, trust, checks);
     check_place(place, trust, checks);
 }
 
@@ -69,7 +69,7 @@ fn check_denied(signed: &SignedStatement, log: &LogPosition, place: &Place, trus
 }
 
 /// `kit-age`, `policy-kit-age`: the kit against the largest authenticated time. A host's clock has no say.
-fn check_kit_age(trust: &Trust, checks: &mut Checks) {
+fn check_kit_age(place: &Place, trust: &Trust, checks: &mut Checks) {
     let Some(kit) = trust.kit() else {
         if trust.rules().maximum_kit_age().is_some() {
             checks.undecided("policy-kit-age", "the policy asks for a kit of some age, and no kit is installed");
@@ -77,7 +77,7 @@ fn check_kit_age(trust: &Trust, checks: &mut Checks) {
         return;
     };
     let said = kit.kit();
-    let age = trust.reference_time().map_or(0, |now| now.since(said.reference_time));
+    let age = place.reference.map_or(0, |now| now.since(said.reference_time));
     let found = format!("kit {} of {}, {age} seconds before the reference time", said.sequence, said.reference_time);
     let over = |limit: Option<u64>| limit.filter(|limit| age > *limit);
     if let Some(limit) = over(said.staleness.fail_after_seconds) {

@@ -1,10 +1,10 @@
 //! A site's checkpoint on its way out, with the proofs that every kept checkpoint of the log is a beginning of it.
 
 use sealtrace_json::JsonError;
-use sealtrace_tlog::{CheckpointError, SignedCheckpoint};
+use sealtrace_tlog::{AddCheckpointError, CheckpointError, SignedCheckpoint};
 use serde::{Deserialize, Serialize};
 
-use crate::consistency::{ConsistencyBody, ConsistencyError};
+use crate::consistency::ConsistencyBody;
 
 /// The most bytes of an exported checkpoint (ours).
 pub const MAX_EXPORT_BYTES: usize = 16 << 20;
@@ -42,7 +42,7 @@ pub enum ExportError {
     Checkpoint(#[from] CheckpointError),
     /// A proof that is none.
     #[error("exported checkpoint: {0}")]
-    Consistency(#[from] ConsistencyError),
+    Consistency(#[from] AddCheckpointError),
     /// A value that is not one of those allowed.
     #[error("exported checkpoint {what}: expected {expected}")]
     Field {

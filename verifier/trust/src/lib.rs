@@ -17,7 +17,7 @@ mod role;
 mod root;
 mod trust;
 
-pub use consistency::{ConsistencyBody, ConsistencyError};
+pub use consistency::ConsistencyBody;
 pub use cosigned::Cosigned;
 pub use courier::{CheckpointExport, ExportError, MAX_EXPORT_BYTES, MAX_EXPORT_PROOFS};
 pub use deny::{Denied, DeniedKind, Known, LogOrder, MAX_DENY_BYTES, parse_deny_list};

@@ -10,6 +10,7 @@ use sealtrace_tlog::TreeHead;
 use sealtrace_verdict::UnixTime;
 
 use crate::consistency::ConsistencyBody;
+use crate::cosigned::Cosigners;
 use crate::kit::{KitError, SignedKit};
 use crate::known::{KnownTree, Standing, known_by_kit, standing};
 use crate::policy::{Policy, Rules};
@@ -33,6 +34,7 @@ pub struct Trust {
     known: Vec<KnownTree>,
     proofs: Vec<(String, ConsistencyBody)>,
     reference: Option<UnixTime>,
+    pub(crate) cosigners: Option<Box<Cosigners>>,
 }
 
 /// What a state remembers from earlier verdicts.
@@ -220,6 +222,7 @@ impl Trust {
         let parsed = |text: &str| ConsistencyBody::parse(text).ok();
         trust.proofs = said.consistency.iter().filter_map(|one| Some((one.origin.clone(), parsed(&one.body)?))).collect();
         trust.reference = Some(said.reference_time);
+        trust.cosigners = said.cosigners()?.map(Box::new);
         trust.rules.strengthen(said.policy.clone().unwrap_or_else(Policy::by_role));
         trust.kit = Some(Box::new(kit));
         Ok(trust)

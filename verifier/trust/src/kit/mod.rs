@@ -69,6 +69,9 @@ pub enum KitError {
         /// Why.
         source: CheckpointError,
     },
+    /// A tlog-policy that is none.
+    #[error("trust kit tlogPolicy: {0}")]
+    TlogPolicy(#[from] sealtrace_tlog::PolicyError),
     /// A policy that is none.
     #[error("trust kit policy: {0}")]
     Policy(#[from] PolicyError),

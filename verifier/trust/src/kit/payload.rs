@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use sealtrace_digest::{FileSha256, KeyId};
 use sealtrace_envelope::PublicKey;
+use sealtrace_tlog::TlogPolicy;
 use sealtrace_verdict::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::fingerprint::KitDigest;
 use super::{KitError, MAX_KIT_BYTES};
+use crate::cosigned::Cosigners;
 use crate::deny::Denied;
 use crate::policy::Policy;
 use crate::role::Role;
@@ -25,7 +27,7 @@ pub struct Kit {
     pub sequence: u64,
     /// Digest of the kit before; null in the first.
     pub previous: Option<KitDigest>,
-    /// An authenticated time: the kit was signed not before it.
+    /// When the kit was made, by its makers' word: everything in it existed then, and the present is not before it.
     pub reference_time: UnixTime,
     /// Who signs kits from the next one on.
     pub keys: Vec<KitKey>,
@@ -215,6 +217,20 @@ impl Kit {
     /// [`KitError::Json`]
     pub fn trusted_root_json(&self) -> Result<Vec<u8>, KitError> {
         sealtrace_json::canonical(&self.trusted_root).map_err(KitError::Json)
+    }
+
+    /// The log witnesses that count.
+    ///
+    /// # Errors
+    /// [`KitError::TlogPolicy`], and [`KitError::Field`] for a log witness that the tlog-policy does not name.
+    pub(crate) fn cosigners(&self) -> Result<Option<Cosigners>, KitError> {
+        let policy = self.tlog_policy.as_ref().map(|text| TlogPolicy::parse(text.as_bytes())).transpose()?;
+        let named = |name: &str| policy.as_ref().is_some_and(|policy| policy.witnesses().any(|(known, _)| known == name));
+        if let Some(unknown) = self.witnesses.iter().find(|witness| !named(&witness.name)) {
+            let expected = "a witness of the tlogPolicy".to_owned();
+            return Err(KitError::Field { what: "witnesses", expected, found: unknown.name.clone() });
+        }
+        Ok(policy.map(|policy| Cosigners::new(policy, &self.witnesses)))
     }
 
     /// The logs of the trusted root.

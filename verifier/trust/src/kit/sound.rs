@@ -34,6 +34,7 @@ impl Kit {
         distinct("signers", self.signer_keys()?.len(), self.signers.len())?;
         self.check_sites()?;
         self.check_checkpoints()?;
+        self.cosigners()?;
         for denied in &self.deny {
             hold("deny", "no compromise time or index for an artifact", &denied.reason, denied.is_sound())?;
         }

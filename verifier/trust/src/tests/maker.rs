@@ -4,7 +4,9 @@ use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{DerSignature, SigningKey};
 use sealtrace_digest::FileSha256;
 use sealtrace_envelope::{EnvelopeSignature, PublicKey, pae};
-use sealtrace_tlog::{Checkpoint, LeafHash, LogKey, NodeAt, Origin, SignedCheckpoint, TreeHead, TreeSize, consistency_proof, root_of_leaves};
+use sealtrace_tlog::{
+    Checkpoint, LeafHash, LogKey, NodeAt, Origin, SignedCheckpoint, TreeHead, TreeSize, consistency_proof, root_of_leaves,
+};
 
 use crate::kit::{
     KIT_PAYLOAD_TYPE, Kit, KitConsistency, KitFrozen, KitKey, KitPin, KitSigner, KitSite, KitWitness, Placement, SignedKit, Staleness,
@@ -68,6 +70,9 @@ impl Log {
     }
 }
 
+/// A policy with one log witness, whose key is a real one of the public staging network.
+const TLOG_POLICY: &str = "witness w witness.navigli.sunlight.geomys.org+a3e00fe2+BNy/co4C1Hn1p+INwJrfUlgz7W55dSZReusH/GhUhJ/G\nquorum w\n";
+
 /// A kit with something in every list.
 pub(super) fn kit() -> Kit {
     let log = Log::honest();
@@ -75,7 +80,8 @@ pub(super) fn kit() -> Kit {
     let root = trusted_root_json(&logs).unwrap();
     let role = |name| vec![Role::parse(name).unwrap()];
     let key = |scalar| KitKey { key_id: public(scalar).key_id(), public_key: public(scalar).to_pem().unwrap() };
-    let signer = |scalar, name| KitSigner { key_id: public(scalar).key_id(), public_key: public(scalar).to_pem().unwrap(), roles: role(name) };
+    let signer =
+        |scalar, name| KitSigner { key_id: public(scalar).key_id(), public_key: public(scalar).to_pem().unwrap(), roles: role(name) };
     let proof = log.proof(3, 5);
     Kit {
         kit_version: 0,
@@ -93,7 +99,7 @@ pub(super) fn kit() -> Kit {
             signer_keys: vec![public(3).key_id()],
             request_sha256: FileSha256::of(b"request"),
         }],
-        tlog_policy: None,
+        tlog_policy: Some(TLOG_POLICY.to_owned()),
         witnesses: vec![KitWitness { name: "w".to_owned(), placement: Placement::Outside }],
         pins: vec![KitPin {
             origin: log.origin.to_owned(),

@@ -16,7 +16,12 @@ fn by_role_releases_seal_bundles_and_sites_sign_traces_and_nothing_else() {
     assert!(rules.may_sign(SITE_PREDICATE, public(1).key_id(), &site).is_ok());
     assert!(rules.may_sign(SITE_PREDICATE, public(1).key_id(), &[]).is_err());
     assert_eq!(rules.may_sign("anything", public(1).key_id(), &release), Err("nobody".to_owned()));
-    let rule = SignerRule { predicate_type: RELEASE_PREDICATE.to_owned(), roles: Vec::new(), keys: vec![public(7).key_id()], identities: Vec::new() };
+    let rule = SignerRule {
+        predicate_type: RELEASE_PREDICATE.to_owned(),
+        roles: Vec::new(),
+        keys: vec![public(7).key_id()],
+        identities: Vec::new(),
+    };
     rules.strengthen(Policy { signers: Some(vec![rule]), ..Policy::default() });
     assert!(rules.may_sign(RELEASE_PREDICATE, public(7).key_id(), &release).is_ok());
     assert!(rules.may_sign(RELEASE_PREDICATE, public(1).key_id(), &release).is_err());
@@ -27,10 +32,17 @@ fn by_role_releases_seal_bundles_and_sites_sign_traces_and_nothing_else() {
 fn policies_together_are_as_strict_as_the_strictest() {
     let mut rules = Rules::none();
     assert_eq!(rules.minimum_assurance(), None);
-    rules.strengthen(Policy { minimum_assurance: MinimumAssurance::CosignedByPeer, maximum_kit_age_seconds: Some(10), ..Policy::default() });
+    rules.strengthen(Policy {
+        minimum_assurance: MinimumAssurance::CosignedByPeer,
+        maximum_kit_age_seconds: Some(10),
+        ..Policy::default()
+    });
     rules.strengthen(Policy { require_time: true, minimum_coverage_percent: 80, ..Policy::default() });
     assert_eq!(rules.minimum_assurance(), Some(Assurance::CosignedByPeer));
-    assert_eq!((rules.require_time(), rules.require_quorum(), rules.maximum_kit_age(), rules.minimum_coverage()), (true, false, Some(10), 80));
+    assert_eq!(
+        (rules.require_time(), rules.require_quorum(), rules.maximum_kit_age(), rules.minimum_coverage()),
+        (true, false, Some(10), 80)
+    );
 }
 
 #[test]

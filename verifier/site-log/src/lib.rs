@@ -9,6 +9,7 @@ mod check;
 mod disk;
 mod edge;
 mod error;
+mod export;
 mod growth;
 mod index;
 mod kept;

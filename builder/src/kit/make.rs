@@ -205,7 +205,7 @@ impl Making {
 
     /// The payload: everything in order, so that the same content is the same bytes; checked as a reader checks it.
     pub(crate) fn payload(mut self) -> Result<Vec<u8>, KitMakeError> {
-        let root = sealtrace_trust::trusted_root_json(self.trust.logs()).map_err(KitError::Root)?;
+        let root = sealtrace_trust::trusted_root_json(self.trust.logs(), self.trust.authorities()).map_err(KitError::Root)?;
         self.kit.trusted_root = sealtrace_json::parse_value(&root, root.len()).map_err(KitError::Json)?;
         let kit = &mut self.kit;
         kit.keys.sort_by_key(|key| key.key_id);

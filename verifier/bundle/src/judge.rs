@@ -37,7 +37,11 @@ pub(crate) fn judge(
 ) -> Option<VerifiedStatement> {
     let (signed, log) = (genuine.signed?, genuine.log?);
     let failed = failures(checks);
-    let place = place(&log, fragment, trust, checks);
+    let mut place = place(&log, fragment, trust, checks);
+    for time in signed.times() {
+        place.reference = place.reference.max(Some(time.time));
+        place.bounds.point(time.time, time.source.to_string());
+    }
     check_window(&log, trust, &place.bounds, checks);
     rules::check(&signed, &log, &place, trust, checks);
     checks.narrow_time(&place.bounds.interval());

@@ -7,6 +7,7 @@
 mod candidates;
 mod exit;
 mod growth;
+mod identity;
 mod judge;
 mod layers;
 mod log;

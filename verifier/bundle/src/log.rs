@@ -1,6 +1,6 @@
 //! The log half of a Sigstore bundle: the entry is this envelope's, the checkpoint is a trusted log's, the entry is in its tree.
 
-use sealtrace_envelope::{EntryBody, LogEntry, PublicKey, SigstoreBundle, encode_base64};
+use sealtrace_envelope::{EntryBody, EntryVerifier, LogEntry, SigstoreBundle, encode_base64};
 use sealtrace_tlog::{LeafHash, LeafIndex, LogKey, NodeHash, RootHash, SignedCheckpoint, TreeHead, TreeSize, verify_inclusion};
 use sealtrace_trust::Trust;
 use sealtrace_verdict::Checks;
@@ -60,10 +60,10 @@ impl LogPosition {
 /// The checks that depend on knowing the log, in order.
 const LOG_CHECKS: [&str; 2] = ["checkpoint-origin", "checkpoint-signature"];
 
-/// `None` unless every check of the log entry held. `signer`: the trusted key, when there is one.
+/// `None` unless every check of the log entry held. `signer`: the trusted key or certificate, when there is one.
 pub(crate) fn open_log_entry(
     bundle: &SigstoreBundle,
-    signer: Option<&PublicKey>,
+    signer: Option<&EntryVerifier>,
     trust: &Trust,
     checks: &mut Checks,
 ) -> Option<LogPosition> {
@@ -100,7 +100,7 @@ pub(crate) fn open_log_entry(
 }
 
 /// `entry-verifier` and `entry-body`: the entry names the signer, and is byte for byte what this envelope is logged as.
-fn check_entry(bundle: &SigstoreBundle, entry: &LogEntry, signer: Option<&PublicKey>, checks: &mut Checks) -> bool {
+fn check_entry(bundle: &SigstoreBundle, entry: &LogEntry, signer: Option<&EntryVerifier>, checks: &mut Checks) -> bool {
     let stated = match EntryBody::parse(&entry.canonicalized_body) {
         Ok(body) => body,
         Err(error) => {
@@ -110,7 +110,7 @@ fn check_entry(bundle: &SigstoreBundle, entry: &LogEntry, signer: Option<&Public
     };
     let named = stated.verifier.hint();
     let verifier = match signer {
-        Some(key) => checks.compare("entry-verifier", &key.hint(), &named),
+        Some(signer) => checks.compare("entry-verifier", &signer.hint(), &named) && *signer == stated.verifier,
         None => {
             checks.skipped("entry-verifier", "no trusted key to compare with");
             false

@@ -1,6 +1,6 @@
 //! The rules in force on one statement: who may sign, what is denied, how fresh the kit is, how much assurance and time is asked for.
 
-use sealtrace_trust::{DeniedKind, Known, Trust};
+use sealtrace_trust::{DeniedKind, Known, SignerClaim, Trust};
 use sealtrace_verdict::Checks;
 
 use crate::judge::Place;
@@ -12,7 +12,7 @@ pub(crate) fn check(signed: &SignedStatement, log: &LogPosition, place: &Place, 
     check_signer(signed, trust, checks);
     check_denied(signed, log, place, trust, checks);
     check_kit_age(place, trust, checks);
-    check_place(place, trust, checks);
+    check_place(place, signed.times().len(), trust, checks);
 }
 
 fn check_signer(signed: &SignedStatement, trust: &Trust, checks: &mut Checks) {
@@ -22,11 +22,19 @@ fn check_signer(signed: &SignedStatement, trust: &Trust, checks: &mut Checks) {
     }
     let (key, roles) = (signed.signer(), trust.roles_of(signed.signer()));
     let predicate = &signed.statement().predicate_type;
-    let named: Vec<&str> = roles.iter().map(sealtrace_trust::Role::as_str).collect();
-    let found = format!("key {} with role {}", key.hex(), if named.is_empty() { "none".to_owned() } else { named.join(", ") });
-    match rules.may_sign(predicate, key, roles) {
+    let (claim, found) = match signed.identity() {
+        Some(identity) => (SignerClaim::Identity(identity), format!("identity {} of {}", identity.identity, identity.issuer)),
+        None => {
+            let named: Vec<&str> = roles.iter().map(sealtrace_trust::Role::as_str).collect();
+            let role = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+            (SignerClaim::Key { key, roles }, format!("key {} with role {role}", key.hex()))
+        }
+    };
+    match rules.may_sign(predicate, &claim) {
         Ok(()) => checks.pass("policy-signer-role", &found),
-        Err(who) => checks.differ("policy-signer-role", &who, &found, &format!("this key may not sign statements of type {predicate}")),
+        Err(who) => {
+            checks.differ("policy-signer-role", &who, &found, &format!("this signer may not sign statements of type {predicate}"));
+        }
     }
 }
 
@@ -39,7 +47,7 @@ fn check_denied(signed: &SignedStatement, log: &LogPosition, place: &Place, trus
     let names = |kind: DeniedKind, digest: &str| match kind {
         DeniedKind::Artifact => subjects.iter().any(|subject| subject.digest.sha256 == digest),
         DeniedKind::Key => digest == signer || digest == log_key,
-        DeniedKind::Certificate => false,
+        DeniedKind::Certificate => signed.certificate().is_some_and(|certificate| certificate.hex() == digest),
     };
     let named = deny.iter().filter(|denied| names(denied.kind, &denied.digest.hex()));
     let (mut spared, mut against) = (0_usize, None);
@@ -97,7 +105,7 @@ fn check_kit_age(place: &Place, trust: &Trust, checks: &mut Checks) {
 }
 
 /// `policy-assurance`, `policy-time`, `policy-quorum`, `policy-logs`, `policy-timestamps`.
-fn check_place(place: &Place, trust: &Trust, checks: &mut Checks) {
+fn check_place(place: &Place, stamps: usize, trust: &Trust, checks: &mut Checks) {
     let rules = trust.rules();
     if let Some(minimum) = rules.minimum_assurance() {
         let (minimum_name, found) = (minimum.as_str(), place.assurance.as_str());
@@ -124,9 +132,9 @@ fn check_place(place: &Place, trust: &Trust, checks: &mut Checks) {
             checks.fail("policy-quorum", "the policy asks for the quorum of the kit's tlog-policy, and the cosignatures do not meet it");
         }
     }
-    // An entry was found in one log, and no time stamp is read by this crate.
+    // A statement of ours is in one log.
     counted("policy-logs", "log(s)", rules.minimum_logs(), 1, checks);
-    counted("policy-timestamps", "time stamp(s)", rules.minimum_timestamps(), 0, checks);
+    counted("policy-timestamps", "time stamp(s)", rules.minimum_timestamps(), u32::try_from(stamps).unwrap_or(u32::MAX), checks);
 }
 
 fn counted(id: &'static str, what: &str, minimum: u32, found: u32, checks: &mut Checks) {

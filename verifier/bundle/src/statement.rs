@@ -1,20 +1,26 @@
 //! From the bytes of a Sigstore bundle to a statement whose signature, and whose place in a trusted log, hold.
 
-use sealtrace_digest::{KeyId, PaeDigest, StatementDigest};
-use sealtrace_envelope::{BundleError, Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, Statement, decode_base64};
+use sealtrace_digest::{FileSha256, KeyId, PaeDigest, StatementDigest};
+use sealtrace_envelope::{
+    BundleError, EntryVerifier, Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigningMaterial, SigstoreBundle, Statement, decode_base64,
+};
+use sealtrace_sigstore::{AuthenticatedTime, check_timestamps};
 use sealtrace_tlog::SignedCheckpoint;
-use sealtrace_trust::Trust;
+use sealtrace_trust::{Identity, Trust};
 use sealtrace_verdict::{Assurance, Checks};
 
+use crate::identity;
 use crate::judge::judge;
 use crate::log::{LogPosition, open_log_entry};
 
-/// A statement with one valid signature by a trusted key. Made by [`open_signature`] only.
+/// A statement with one valid signature by a trusted key or identity. Made by [`open_signature`] only.
 #[derive(Debug, Clone)]
 pub struct SignedStatement {
     statement: Statement,
     envelope: Envelope,
     signer: KeyId,
+    certified: Option<Certified>,
+    times: Vec<AuthenticatedTime>,
 }
 
 impl SignedStatement {
@@ -46,6 +52,21 @@ impl SignedStatement {
     /// The key that signed.
     pub fn signer(&self) -> KeyId {
         self.signer
+    }
+
+    /// Whose key it is, where a certificate says so.
+    pub fn identity(&self) -> Option<&Identity> {
+        self.certified.as_ref().map(|certified| &certified.identity)
+    }
+
+    /// SHA-256 of the certificate, where there is one.
+    pub fn certificate(&self) -> Option<FileSha256> {
+        self.certified.as_ref().map(|certified| certified.fingerprint)
+    }
+
+    /// Time stamps over the signature that trusted authorities made.
+    pub fn times(&self) -> &[AuthenticatedTime] {
+        &self.times
     }
 }
 
@@ -93,8 +114,8 @@ impl std::ops::Deref for VerifiedStatement {
     }
 }
 
-/// Verifies everything up to the signature: `bundle-shape`, `envelope-one-signature`, `key-hint`, `signer-trusted`,
-/// `dsse-signature`, `statement-shape`. The log entry is not looked at.
+/// Verifies everything up to the signature: `bundle-shape`, `envelope-one-signature`, `timestamp`, `key-hint`, `signer-trusted` (for a
+/// certificate `certificate-path` and `certificate-sct` before it), `dsse-signature`, `statement-shape`. The log entry is not looked at.
 pub fn open_signature(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Option<SignedStatement> {
     let bundle = parse_bundle(bundle, checks)?;
     check_signature(&bundle, trust, checks).0
@@ -109,8 +130,8 @@ pub fn open_statement(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Opti
 /// Verifies the signature and the one log entry, and asks nothing else.
 pub(crate) fn open_genuine(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Option<Genuine> {
     let bundle = parse_bundle(bundle, checks)?;
-    let (signed, key) = check_signature(&bundle, trust, checks);
-    let log = open_log_entry(&bundle, key, trust, checks);
+    let (signed, verifier) = check_signature(&bundle, trust, checks);
+    let log = open_log_entry(&bundle, verifier.as_ref(), trust, checks);
     Some(Genuine { signed, log })
 }
 
@@ -133,27 +154,61 @@ fn parse_bundle(bytes: &[u8], checks: &mut Checks) -> Option<SigstoreBundle> {
     }
 }
 
-/// The signed statement when all checks held, and the trusted key when it is known.
-fn check_signature<'a>(bundle: &SigstoreBundle, trust: &'a Trust, checks: &mut Checks) -> (Option<SignedStatement>, Option<&'a PublicKey>) {
+/// The signed statement when all checks held, and the trusted signer when it is known.
+fn check_signature(bundle: &SigstoreBundle, trust: &Trust, checks: &mut Checks) -> (Option<SignedStatement>, Option<EntryVerifier>) {
     let envelope = &bundle.envelope;
     let single = checks.compare("envelope-one-signature", "1", &envelope.signatures.len().to_string());
     let keyid = envelope.signatures.first().map_or("", |signature| signature.keyid.as_str());
-    let hinted = checks.compare("key-hint", bundle.hint(), keyid);
-    let key = trusted_signer(bundle, trust, checks);
-    let Some(key) = key else {
+    let signature = envelope.signatures.first().map(|signature| signature.sig.as_slice()).unwrap_or_default();
+    let times = if bundle.timestamps.is_empty() {
+        Some(Vec::new())
+    } else {
+        check_timestamps(&bundle.timestamps, signature, trust.authorities().root(), checks)
+    };
+    let found = match &bundle.material {
+        SigningMaterial::Key { hint } => {
+            let hinted = checks.compare("key-hint", hint, keyid);
+            let key = trusted_signer(bundle, trust, checks).cloned();
+            key.map(|key| Found { verifier: EntryVerifier::Key(key.clone()), key, certified: None, hinted })
+        }
+        SigningMaterial::Certificate(der) => {
+            let times = times.as_deref().unwrap_or_default();
+            identity::check(der, keyid, trust, times, checks)
+        }
+    };
+    let Some(found) = found else {
         checks.skipped("dsse-signature", "no trusted key to verify with");
         return (None, None);
     };
-    let signer = key.key_id();
-    let valid = match envelope.signatures.first() {
-        Some(signature) => checks.result("dsse-signature", &signer.hex(), key.verify(&envelope.pae(), &signature.sig)).is_some(),
-        None => false,
-    };
-    if !valid {
-        return (None, Some(key));
-    }
-    let statement = parse_statement(envelope, checks).filter(|_| single && hinted);
-    (statement.map(|statement| SignedStatement { statement, envelope: envelope.clone(), signer }), Some(key))
+    let signer = found.key.key_id();
+    let valid =
+        !signature.is_empty() && checks.result("dsse-signature", &signer.hex(), found.key.verify(&envelope.pae(), signature)).is_some();
+    let whole = single && found.hinted && valid;
+    let statement = if valid { parse_statement(envelope, checks) } else { None };
+    let signed = statement.zip(times).filter(|_| whole).map(|(statement, times)| SignedStatement {
+        statement,
+        envelope: envelope.clone(),
+        signer,
+        certified: found.certified,
+        times,
+    });
+    (signed, Some(found.verifier))
+}
+
+/// A signer that is trusted: its key, and how a log entry names it.
+pub(crate) struct Found {
+    pub(crate) key: PublicKey,
+    pub(crate) verifier: EntryVerifier,
+    pub(crate) certified: Option<Certified>,
+    /// What stands beside the signature is what the bundle says.
+    pub(crate) hinted: bool,
+}
+
+/// What a certificate says about a key.
+#[derive(Debug, Clone)]
+pub(crate) struct Certified {
+    pub(crate) identity: Identity,
+    pub(crate) fingerprint: FileSha256,
 }
 
 fn trusted_signer<'a>(bundle: &SigstoreBundle, trust: &'a Trust, checks: &mut Checks) -> Option<&'a PublicKey> {

@@ -14,12 +14,14 @@ mod time;
 mod verify;
 mod wire;
 
+pub use sealtrace_certificate::{Certificate, SubjectName};
+
 pub use artifact::{Artifact, ArtifactError};
 pub use body::{BodyError, EntryKind};
 pub use bundle::{Bundle, BundleError, Content, LogEntry, MAX_BUNDLE_BYTES, Material, Version};
-pub use material::{Expected, Signer};
+pub use material::{Expected, Signer, check_certificate};
 pub use root::{Authority, MAX_ROOT_BYTES, TransparencyLog, TrustedRoot, TrustedRootError, Window};
-pub use time::{AuthenticatedTime, TimeSource};
+pub use time::{AuthenticatedTime, TimeSource, check_timestamps};
 pub use verify::{Request, VerifiedArtifact, verify};
 
 #[cfg(test)]

@@ -91,6 +91,27 @@ pub(crate) fn check_signer(
     }
 }
 
+/// `certificate-path` and `certificate-sct`, for callers with their own rule about identities: the names and the issuer of a certificate whose
+/// path held at every authenticated time.
+pub fn check_certificate(
+    certificate: &Certificate,
+    root: &TrustedRoot,
+    times: &[AuthenticatedTime],
+    checks: &mut Checks,
+) -> Option<(Vec<SubjectName>, String)> {
+    let path = check_path(certificate, root, times, checks)?;
+    if !check_scts(&path, root, checks) {
+        return None;
+    }
+    match (path.subject_names(), path.oidc_issuer()) {
+        (Ok(names), Ok(issuer)) => Some((names, issuer.unwrap_or_default())),
+        (Err(error), _) | (_, Err(error)) => {
+            checks.fail("certificate-identity", &error.to_string());
+            None
+        }
+    }
+}
+
 /// The path must hold at every authenticated time, so that no one of them can be picked.
 fn check_path<'a>(
     certificate: &'a Certificate,

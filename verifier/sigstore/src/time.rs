@@ -39,12 +39,7 @@ impl std::fmt::Display for TimeSource {
 }
 
 /// `timestamp`: every stamp of a trusted authority must hold. Stamps of unknown authorities say nothing.
-pub(crate) fn check_timestamps(
-    stamps: &[Vec<u8>],
-    signature: &[u8],
-    root: &TrustedRoot,
-    checks: &mut Checks,
-) -> Option<Vec<AuthenticatedTime>> {
+pub fn check_timestamps(stamps: &[Vec<u8>], signature: &[u8], root: &TrustedRoot, checks: &mut Checks) -> Option<Vec<AuthenticatedTime>> {
     const ID: &str = "timestamp";
     if stamps.is_empty() {
         checks.skipped(ID, "the bundle carries no time stamp");

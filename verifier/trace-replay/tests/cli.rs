@@ -11,7 +11,7 @@ use sealtrace_signer::SigningKey;
 use sealtrace_site_log::{SiteLog, sign_and_log};
 use sealtrace_tlog::Origin;
 use sealtrace_trace::Capture;
-use sealtrace_trust::{TRUSTED_ROOT_FILE, TrustedLog, key_file_name, trusted_root_json};
+use sealtrace_trust::{Authorities, TRUSTED_ROOT_FILE, TrustedLog, key_file_name, trusted_root_json};
 use sealtrace_unwind::Placement;
 use serde_json::{Value, json};
 
@@ -222,7 +222,11 @@ fn sign(case: &Case) -> (PathBuf, PathBuf) {
     std::fs::write(&trace, bundle).unwrap();
     let trust = case.path("trust");
     std::fs::create_dir_all(trust.join("keys")).unwrap();
-    std::fs::write(trust.join(TRUSTED_ROOT_FILE), trusted_root_json(&[TrustedLog::new(log.reader().log().clone())]).unwrap()).unwrap();
+    std::fs::write(
+        trust.join(TRUSTED_ROOT_FILE),
+        trusted_root_json(&[TrustedLog::new(log.reader().log().clone())], &Authorities::default()).unwrap(),
+    )
+    .unwrap();
     std::fs::write(trust.join(key_file_name(key.key_id())), key.public_key().to_pem().unwrap()).unwrap();
     (trace, trust)
 }

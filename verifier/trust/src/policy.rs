@@ -243,22 +243,45 @@ impl Rules {
         self.policies.iter().flat_map(|policy| policy.required_predicate_types.iter().map(String::as_str))
     }
 
-    /// Whether a signer with this key and these roles may sign statements of a type, by every policy that has signer rules. The error says
-    /// who may.
+    /// Whether some rule names this identity: certificates are issued to many, only those that are named count.
+    pub fn names(&self, identity: &Identity) -> bool {
+        let rules = self.policies.iter().filter_map(|policy| policy.signers.as_ref()).flatten();
+        rules.flat_map(|rule| &rule.identities).any(|named| named == identity)
+    }
+
+    /// Whether a signer may sign statements of a type, by every policy that has signer rules. The error says who may.
     ///
     /// # Errors
     /// Who may sign such a statement.
-    pub fn may_sign(&self, predicate_type: &str, key: KeyId, roles: &[Role]) -> Result<(), String> {
+    pub fn may_sign(&self, predicate_type: &str, signer: &SignerClaim<'_>) -> Result<(), String> {
         for rules in self.policies.iter().filter_map(|policy| policy.signers.as_ref()) {
             let Some(rule) = rules.iter().find(|rule| rule.predicate_type == predicate_type) else {
                 return Err("nobody".to_owned());
             };
-            if !rule.keys.contains(&key) && !rule.roles.iter().any(|role| roles.contains(role)) {
+            let named = match signer {
+                SignerClaim::Key { key, roles } => rule.keys.contains(key) || rule.roles.iter().any(|role| roles.contains(role)),
+                SignerClaim::Identity(identity) => rule.identities.contains(identity),
+            };
+            if !named {
                 return Err(rule.who());
             }
         }
         Ok(())
     }
+}
+
+/// Who signed, as far as a policy asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignerClaim<'a> {
+    /// An enrolled key.
+    Key {
+        /// Its id.
+        key: KeyId,
+        /// What it was enrolled for.
+        roles: &'a [Role],
+    },
+    /// The holder of a certificate with this identity.
+    Identity(&'a Identity),
 }
 
 impl SignerRule {

@@ -1,4 +1,4 @@
-//! `trusted_root.json`, Sigstore's format, as far as logs go.
+//! `trusted_root.json`, Sigstore's format: our logs, and the lists of authorities as they are.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,8 @@ use sealtrace_json::JsonError;
 use sealtrace_tlog::{LogKey, Origin, OriginError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::authorities::Authorities;
 
 /// The media type every reader asks for.
 pub const TRUSTED_ROOT_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
@@ -104,33 +106,27 @@ pub enum TrustedRootError {
         /// The second name.
         second: String,
     },
-    /// Certificates, CT logs or time stamp authorities, which this release does not evaluate.
-    #[error("trusted root holds {what}, which this release does not support")]
-    Unsupported {
-        /// What.
-        what: &'static str,
+    /// More logs than the limit.
+    #[error("trusted root holds {found} logs, the limit is {MAX_LOGS}")]
+    Logs {
+        /// How many.
+        found: usize,
     },
+    /// A certificate authority, CT log or time stamp authority that cannot be used.
+    #[error(transparent)]
+    Authorities(sealtrace_sigstore::TrustedRootError),
 }
 
-/// Parses a trusted root: logs with P-256 keys; the other lists must be present and empty.
+/// Parses a trusted root: logs with P-256 keys, and the authorities.
 ///
 /// # Errors
 /// [`TrustedRootError`]
-pub fn parse_trusted_root(bytes: &[u8]) -> Result<Vec<TrustedLog>, TrustedRootError> {
+pub fn parse_trusted_root(bytes: &[u8]) -> Result<(Vec<TrustedLog>, Authorities), TrustedRootError> {
     let root: Root = sealtrace_json::parse(bytes, MAX_ROOT_BYTES).map_err(TrustedRootError::Json)?;
     require("mediaType", TRUSTED_ROOT_MEDIA_TYPE, &root.media_type)?;
-    let lists = [
-        ("certificate authorities", &root.certificate_authorities),
-        ("CT logs", &root.ctlogs),
-        ("time stamp authorities", &root.timestamp_authorities),
-    ];
-    for (what, list) in lists {
-        if !list.is_empty() {
-            return Err(TrustedRootError::Unsupported { what });
-        }
-    }
+    let authorities = Authorities::of(root.certificate_authorities, root.ctlogs, root.timestamp_authorities)?;
     if root.tlogs.len() > MAX_LOGS {
-        return Err(TrustedRootError::Unsupported { what: "more than 256 logs" });
+        return Err(TrustedRootError::Logs { found: root.tlogs.len() });
     }
     let (mut logs, mut keys) = (BTreeMap::new(), BTreeMap::new());
     for entry in root.tlogs {
@@ -144,22 +140,22 @@ pub fn parse_trusted_root(bytes: &[u8]) -> Result<Vec<TrustedLog>, TrustedRootEr
             return Err(TrustedRootError::TwoLogs { origin: origin.as_str().to_owned() });
         }
     }
-    Ok(logs.into_values().collect())
+    Ok((logs.into_values().collect(), authorities))
 }
 
-/// The canonical trusted root of these logs, ordered by name, with every field the foreign verifiers need.
+/// The canonical trusted root of these logs, ordered by name, and authorities, with every field the foreign verifiers need.
 ///
 /// # Errors
 /// [`TrustedRootError::Json`]
-pub fn trusted_root_json(logs: &[TrustedLog]) -> Result<Vec<u8>, TrustedRootError> {
+pub fn trusted_root_json(logs: &[TrustedLog], authorities: &Authorities) -> Result<Vec<u8>, TrustedRootError> {
     let mut tlogs: Vec<&TrustedLog> = logs.iter().collect();
     tlogs.sort_by(|a, b| a.log.origin.cmp(&b.log.origin));
     let root = Root {
         media_type: TRUSTED_ROOT_MEDIA_TYPE.to_owned(),
         tlogs: tlogs.into_iter().map(wire_log).collect(),
-        certificate_authorities: Vec::new(),
-        ctlogs: Vec::new(),
-        timestamp_authorities: Vec::new(),
+        certificate_authorities: authorities.certificate_authorities.clone(),
+        ctlogs: authorities.ctlogs.clone(),
+        timestamp_authorities: authorities.timestamp_authorities.clone(),
     };
     sealtrace_json::canonical(&root).map_err(TrustedRootError::Json)
 }

@@ -64,9 +64,9 @@ fn a_folder_without_a_root_with_strange_files_or_misnamed_keys_is_refused() {
 
 #[test]
 fn a_root_is_strict() {
-    let bytes = trusted_root_json(trust().logs()).unwrap();
+    let bytes = trusted_root_json(trust().logs(), &Authorities::default()).unwrap();
     let text = String::from_utf8(bytes.clone()).unwrap();
-    assert_eq!(parse_trusted_root(&bytes).unwrap(), trust().logs());
+    assert_eq!(parse_trusted_root(&bytes).unwrap().0, trust().logs());
     assert!(text.contains("\"start\":\"1970-01-01T00:00:00Z\"") && text.contains("\"baseUrl\":\"https://example.org/a\""));
     for (from, to) in [
         ("version=0.1", "version=0.2"),
@@ -155,8 +155,8 @@ fn one_key_is_one_log_in_a_root_and_by_merging() {
         "{error}"
     );
     assert_eq!(held, trust(), "nothing of a folder that is refused");
-    let two = trusted_root_json(&[log(4, "example.org/a"), log(4, "example.org/c")]).unwrap();
+    let two = trusted_root_json(&[log(4, "example.org/a"), log(4, "example.org/c")], &Authorities::default()).unwrap();
     assert!(matches!(parse_trusted_root(&two), Err(TrustedRootError::OneKey { .. })));
-    let apart = trusted_root_json(&[log(4, "example.org/a"), log(5, "example.org/c")]).unwrap();
-    assert_eq!(parse_trusted_root(&apart).unwrap().len(), 2);
+    let apart = trusted_root_json(&[log(4, "example.org/a"), log(5, "example.org/c")], &Authorities::default()).unwrap();
+    assert_eq!(parse_trusted_root(&apart).unwrap().0.len(), 2);
 }

@@ -9,6 +9,7 @@ use sealtrace_tlog::{LogKey, Origin};
 use sealtrace_tlog::TreeHead;
 use sealtrace_verdict::UnixTime;
 
+use crate::authorities::Authorities;
 use crate::consistency::ConsistencyBody;
 use crate::cosigned::Cosigners;
 use crate::kit::{KitError, SignedKit};
@@ -28,6 +29,7 @@ const PEM: &str = ".pem";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
     logs: Vec<TrustedLog>,
+    authorities: Authorities,
     signers: BTreeMap<KeyId, PublicKey>,
     kit: Option<Box<SignedKit>>,
     rules: Rules,
@@ -192,7 +194,7 @@ impl Trust {
                 return Err(TrustError::Twice { path: path.clone() });
             }
         }
-        trust.logs = parse_trusted_root(root.ok_or(TrustError::NoRoot)?)?;
+        (trust.logs, trust.authorities) = parse_trusted_root(root.ok_or(TrustError::NoRoot)?)?;
         Ok(trust)
     }
 
@@ -221,6 +223,7 @@ impl Trust {
         let mut trust = Self { logs: said.logs()?, signers: said.signer_keys()?, known: known_by_kit(said), ..Self::default() };
         let parsed = |text: &str| ConsistencyBody::parse(text).ok();
         trust.proofs = said.consistency.iter().filter_map(|one| Some((one.origin.clone(), parsed(&one.body)?))).collect();
+        trust.authorities = said.authorities()?;
         trust.reference = Some(said.reference_time);
         trust.cosigners = said.cosigners()?.map(Box::new);
         trust.rules.strengthen(said.policy.clone().unwrap_or_else(Policy::by_role));
@@ -244,7 +247,7 @@ impl Trust {
         }
         let root = match &self.kit {
             Some(kit) => kit.kit().trusted_root_json()?,
-            None => trusted_root_json(&self.logs)?,
+            None => trusted_root_json(&self.logs, &self.authorities)?,
         };
         files.push((TRUSTED_ROOT_FILE.to_owned(), root));
         Ok(files)
@@ -282,6 +285,20 @@ impl Trust {
         Ok(())
     }
 
+    /// Trusts these issuers, CT logs and time stamp authorities as well.
+    ///
+    /// # Errors
+    /// [`TrustError::Root`]
+    pub fn add_authorities(&mut self, more: &Authorities) -> Result<(), TrustError> {
+        self.authorities = self.authorities.merged(more)?;
+        Ok(())
+    }
+
+    /// The issuers of certificates, CT logs and time stamp authorities.
+    pub fn authorities(&self) -> &Authorities {
+        &self.authorities
+    }
+
     /// Trusts everything that `other` trusts as well; on an error, nothing of it.
     ///
     /// # Errors
@@ -292,6 +309,7 @@ impl Trust {
             merged.add_signer(key.clone());
         }
         other.logs.iter().try_for_each(|log| merged.add_log(log.clone()))?;
+        merged.add_authorities(&other.authorities)?;
         if (self.kit.is_some() && merged != *self) || (other.kit.is_some() && other.kit != self.kit) {
             return Err(TrustError::HasKit);
         }

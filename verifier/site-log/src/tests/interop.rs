@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use sealtrace_envelope::{PAYLOAD_TYPE_IN_TOTO, SigstoreBundle, Statement, pae};
 use sealtrace_signer::SigningKey;
 use sealtrace_skip::skip;
-use sealtrace_trust::{TrustedLog, trusted_root_json};
+use sealtrace_trust::{Authorities, TrustedLog, trusted_root_json};
 
 use super::{body, origin};
 use crate::{SiteLog, sign_and_log};
@@ -32,7 +32,7 @@ fn signed() -> Signed {
     log.append(b"later").unwrap();
     let again = sign_and_log(PAYLOAD_TYPE_IN_TOTO, &statement.encode().unwrap(), &key, &mut log).unwrap();
     assert_eq!(again, bytes, "signing and logging again gives the same bytes");
-    let root = trusted_root_json(&[TrustedLog::new(log.reader().log().clone())]).unwrap();
+    let root = trusted_root_json(&[TrustedLog::new(log.reader().log().clone())], &Authorities::default()).unwrap();
     std::fs::write(dir.path().join("trusted_root.json"), root).unwrap();
     std::fs::write(dir.path().join("k.pub"), key.public_key().to_pem().unwrap()).unwrap();
     Signed { bundle: SigstoreBundle::parse(&bytes).unwrap(), dir, key }

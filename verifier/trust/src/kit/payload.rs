@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::fingerprint::KitDigest;
 use super::{KitError, MAX_KIT_BYTES};
+use crate::authorities::Authorities;
 use crate::cosigned::Cosigners;
 use crate::deny::Denied;
 use crate::policy::Policy;
@@ -238,7 +239,15 @@ impl Kit {
     /// # Errors
     /// [`KitError`]
     pub fn logs(&self) -> Result<Vec<TrustedLog>, KitError> {
-        Ok(parse_trusted_root(&self.trusted_root_json()?)?)
+        Ok(parse_trusted_root(&self.trusted_root_json()?)?.0)
+    }
+
+    /// The issuers of certificates, CT logs and time stamp authorities it trusts.
+    ///
+    /// # Errors
+    /// [`KitError::Root`]
+    pub fn authorities(&self) -> Result<Authorities, KitError> {
+        Ok(parse_trusted_root(&self.trusted_root_json()?)?.1)
     }
 }
 

@@ -11,7 +11,7 @@ use sealtrace_tlog::{
 use crate::kit::{
     KIT_PAYLOAD_TYPE, Kit, KitConsistency, KitFrozen, KitKey, KitPin, KitSigner, KitSite, KitWitness, Placement, SignedKit, Staleness,
 };
-use crate::{ConsistencyBody, Role, TrustedLog, trusted_root_json};
+use crate::{Authorities, ConsistencyBody, Role, TrustedLog, trusted_root_json};
 
 pub(super) fn signing(scalar: u8) -> SigningKey {
     SigningKey::from_slice(&[scalar; 32]).unwrap()
@@ -77,7 +77,7 @@ const TLOG_POLICY: &str = "witness w witness.navigli.sunlight.geomys.org+a3e00fe
 pub(super) fn kit() -> Kit {
     let log = Log::honest();
     let logs = [TrustedLog::new(log_key(2, "example.org/log")), TrustedLog::new(log_key(4, "site.example/log"))];
-    let root = trusted_root_json(&logs).unwrap();
+    let root = trusted_root_json(&logs, &Authorities::default()).unwrap();
     let role = |name| vec![Role::parse(name).unwrap()];
     let key = |scalar| KitKey { key_id: public(scalar).key_id(), public_key: public(scalar).to_pem().unwrap() };
     let signer =

@@ -3,19 +3,23 @@
 use sealtrace_verdict::Assurance;
 
 use super::maker::public;
-use crate::{MinimumAssurance, Policy, RELEASE_PREDICATE, Role, Rules, SITE_PREDICATE, SignerRule};
+use crate::{MinimumAssurance, Policy, RELEASE_PREDICATE, Role, Rules, SITE_PREDICATE, SignerClaim, SignerRule};
+
+fn claim(key: u8, roles: &[Role]) -> SignerClaim<'_> {
+    SignerClaim::Key { key: public(key).key_id(), roles }
+}
 
 #[test]
 fn by_role_releases_seal_bundles_and_sites_sign_traces_and_nothing_else() {
     let mut rules = Rules::none();
     let (release, site) = ([Role::parse("release").unwrap()], [Role::parse("site").unwrap()]);
-    assert!(rules.may_sign("anything", public(1).key_id(), &[]).is_ok());
+    assert!(rules.may_sign("anything", &claim(1, &[])).is_ok());
     rules.strengthen(Policy::by_role());
-    assert!(rules.may_sign(RELEASE_PREDICATE, public(1).key_id(), &release).is_ok());
-    assert_eq!(rules.may_sign(RELEASE_PREDICATE, public(1).key_id(), &site), Err("role release".to_owned()));
-    assert!(rules.may_sign(SITE_PREDICATE, public(1).key_id(), &site).is_ok());
-    assert!(rules.may_sign(SITE_PREDICATE, public(1).key_id(), &[]).is_err());
-    assert_eq!(rules.may_sign("anything", public(1).key_id(), &release), Err("nobody".to_owned()));
+    assert!(rules.may_sign(RELEASE_PREDICATE, &claim(1, &release)).is_ok());
+    assert_eq!(rules.may_sign(RELEASE_PREDICATE, &claim(1, &site)), Err("role release".to_owned()));
+    assert!(rules.may_sign(SITE_PREDICATE, &claim(1, &site)).is_ok());
+    assert!(rules.may_sign(SITE_PREDICATE, &claim(1, &[])).is_err());
+    assert_eq!(rules.may_sign("anything", &claim(1, &release)), Err("nobody".to_owned()));
     let rule = SignerRule {
         predicate_type: RELEASE_PREDICATE.to_owned(),
         roles: Vec::new(),
@@ -23,9 +27,9 @@ fn by_role_releases_seal_bundles_and_sites_sign_traces_and_nothing_else() {
         identities: Vec::new(),
     };
     rules.strengthen(Policy { signers: Some(vec![rule]), ..Policy::default() });
-    assert!(rules.may_sign(RELEASE_PREDICATE, public(7).key_id(), &release).is_ok());
-    assert!(rules.may_sign(RELEASE_PREDICATE, public(1).key_id(), &release).is_err());
-    assert!(rules.may_sign(RELEASE_PREDICATE, public(7).key_id(), &site).is_err(), "both policies hold");
+    assert!(rules.may_sign(RELEASE_PREDICATE, &claim(7, &release)).is_ok());
+    assert!(rules.may_sign(RELEASE_PREDICATE, &claim(1, &release)).is_err());
+    assert!(rules.may_sign(RELEASE_PREDICATE, &claim(7, &site)).is_err(), "both policies hold");
 }
 
 #[test]

@@ -250,6 +250,21 @@ fn a_line_that_the_format_does_not_allow_is_refused_and_says_why() {
 }
 
 #[test]
+fn two_keys_that_lines_cannot_tell_apart_are_refused() {
+    // Found by counting seeds until two keys of one name had one id.
+    let key = |seed: u32| {
+        let seed = [&[0; 28], seed.to_be_bytes().as_slice()].concat();
+        let private = ed25519_dalek::SigningKey::from_bytes(&seed.try_into().unwrap());
+        let public = sealtrace_crypto::VerifyingKey::ed25519(private.verifying_key().as_bytes()).unwrap();
+        NoteKey::of_cosigner(KeyName::parse("w").unwrap(), public).unwrap()
+    };
+    let (one, other) = (key(35_399), key(50_728));
+    assert_eq!((one.id(), one.name()), (other.id(), other.name()));
+    let refused = parse(&format!("witness a {}\nwitness b {}\nquorum a\n", one.vkey(), other.vkey())).unwrap_err();
+    assert_eq!(refused, PolicyError::Line { line: 2, problem: PolicyProblem::Ambiguous { name: "w".into() } });
+}
+
+#[test]
 fn white_space_comments_urls_order_and_opaque_names_are_as_the_format_allows() {
     let mut text = b"\n \t\n# comment\n  # another \xff\n".to_vec();
     text.extend_from_slice(format!("witness \u{e9}\u{2003}x {} https://w.example/\n", REAL_WITNESSES[0]).as_bytes());

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sealtrace_envelope::MAX_ENTRY_BYTES;
+
 use super::consistency::ConsistencyBody;
 use super::error::{FragmentError, at_most, inconsistent};
 use super::files::Files;
 use super::listing::{
-    CHECKPOINT, LISTING, Listing, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_PINS, bundle_tiles, consistency_path, entry_path, folder_of,
-    needed_tiles, pin_path, proof_path,
+    CHECKPOINT, LISTING, Listing, MAX_ENTRIES, MAX_PINS, bundle_tiles, consistency_path, entry_path, folder_of, needed_tiles, pin_path,
+    proof_path,
 };
 use super::{Fragment, FragmentEntry, FragmentPin};
 use crate::checkpoint::SignedCheckpoint;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use sealtrace_digest::FileSha256;
+use sealtrace_envelope::MAX_ENTRY_BYTES;
 use sealtrace_layout::write_files;
 
 use super::consistency::ConsistencyBody;
 use super::error::{FragmentError, at_most, inconsistent};
 use super::listing::{
-    CHECKPOINT, LISTING, Listing, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_FILES, MAX_FRAGMENT_BYTES, MAX_LISTING_BYTES, MAX_PINS, VERSION,
-    bundle_tiles, consistency_path, entry_path, folder_of, needed_tiles, pin_path, proof_path,
+    CHECKPOINT, LISTING, Listing, MAX_ENTRIES, MAX_FILES, MAX_FRAGMENT_BYTES, MAX_LISTING_BYTES, MAX_PINS, VERSION, bundle_tiles,
+    consistency_path, entry_path, folder_of, needed_tiles, pin_path, proof_path,
 };
 use super::tiles::AuthenticTiles;
 use super::{Fragment, FragmentEntry, FragmentPin};

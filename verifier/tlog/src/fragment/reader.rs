@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sealtrace_envelope::MAX_ENTRY_BYTES;
 
-use super::consistency::ConsistencyBody;
 use super::error::{FragmentError, at_most, inconsistent};
 use super::files::Files;
 use super::listing::{
@@ -14,6 +13,7 @@ use super::listing::{
 use super::{Fragment, FragmentEntry, FragmentPin};
 use crate::checkpoint::SignedCheckpoint;
 use crate::hash::{NodeHash, TreeSize};
+use crate::log_witness::AddCheckpoint;
 use crate::proof_file::ProofFile;
 use crate::tile::{TileId, parse_entry_bundle, parse_tile};
 
@@ -82,11 +82,11 @@ fn read_pins(files: &mut Files<'_>, sizes: &[u64], checkpoint: &SignedCheckpoint
         }
         let path = consistency_path(pin, newest.tree.size);
         let body = files.take(&path)?;
-        let body = ConsistencyBody::parse(body).map_err(|source| FragmentError::Consistency { path: path.clone(), source })?;
-        if body.old != TreeSize(pin) || body.checkpoint != checkpoint.text() {
+        let body = AddCheckpoint::parse(body).map_err(|source| FragmentError::Consistency { path: path.clone(), source })?;
+        if body.old != TreeSize(pin) || body.checkpoint.text() != checkpoint.text() {
             return Err(inconsistent("proof is not that of this pin and checkpoint", &path));
         }
-        pins.insert(pin, FragmentPin { checkpoint: older, proof: body.hashes });
+        pins.insert(pin, FragmentPin { checkpoint: older, proof: body.proof });
     }
     Ok(pins)
 }

@@ -143,6 +143,9 @@ fn failure(archive: &Path, store: &Path, error: &ImportError) -> Failure {
         ImportError::Unsigned { .. } => {
             failure.hint("where it was built: symbol-bundle sign LAYOUT, symbol-bundle log append LAYOUT --log DIR, then export again")
         }
+        ImportError::NotVerified { verdict, .. } if !verdict.exhibits().is_empty() => failure.hint(format_args!(
+            "nothing was admitted; what speaks against the log is kept in {store}/state/evidence: show it to the log's operator"
+        )),
         ImportError::NotVerified { .. } => failure.hint(format_args!(
             "nothing was admitted; if the signer or log should be trusted: symbol-bundle trust add FOLDER --store {store}"
         )),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use sealtrace_case::JudgingArgs;
 use sealtrace_console::{OutputArgs, StoreArgs};
 
 use crate::sigstore::SigstoreArgs;
@@ -65,6 +66,8 @@ pub(crate) struct WorldArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) capture: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) judging: JudgingArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
 }
 
@@ -122,6 +125,8 @@ pub(crate) struct AuditArgs {
     /// Write the Evidence card of the first trace here
     #[arg(long, value_name = "F.html")]
     pub(crate) card: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judging: JudgingArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

@@ -16,7 +16,7 @@ pub(crate) fn bundle(digest: &BlobDigest, verdict: &Verdict, verified: Option<&V
     print(&format!("{}  symbol bundle {name}{digest}", word(verdict.conclusion())));
     if let Some(bundle) = verified {
         print(&format!("signed by  {}", bundle.signer()));
-        print(&logged(bundle.log(), verdict.assurance()));
+        print(&logged(bundle.log(), verdict));
         let coverage =
             |field: fn(&sealtrace_symbols::Coverage) -> u64| bundle.index().modules.iter().map(|m| field(&m.coverage)).sum::<u64>();
         print(&format!(
@@ -38,7 +38,7 @@ pub(crate) fn trace(path: &Path, judged: &Judged, verdict: &Verdict) {
     match &judged.trace.signature {
         Signature::Verified(statement) => {
             print(&format!("signed by  {}", statement.signer()));
-            print(&logged(statement.log(), verdict.assurance()));
+            print(&logged(statement.log(), verdict));
         }
         other => print(&format!("signature  {}", other.word())),
     }
@@ -66,15 +66,21 @@ pub(crate) fn word(conclusion: Conclusion) -> String {
     paint(Stream::Stdout, tone, word)
 }
 
-fn logged(log: &LogPosition, assurance: Assurance) -> String {
+fn logged(log: &LogPosition, verdict: &Verdict) -> String {
     let (origin, index, size) = (log.origin(), log.index().0, log.tree_size().0);
-    let meaning = match assurance {
+    let meaning = match verdict.assurance() {
         Assurance::None | Assurance::Signed => "not established",
         Assurance::LoggedLocally => "logged-locally: whoever writes this log could rewrite it",
         Assurance::CosignedByPeer => "cosigned-by-peer",
         Assurance::CosignedOutside => "cosigned-outside",
     };
-    format!("logged     {} entry {index} of {size}, no authenticated time ({meaning})", escape(origin))
+    let time = match (&verdict.time().not_before, &verdict.time().not_after) {
+        (None, None) => "no authenticated time".to_owned(),
+        (None, Some(end)) => format!("not after {end}"),
+        (Some(start), None) => format!("not before {start}"),
+        (Some(start), Some(end)) => format!("between {start} and {end}"),
+    };
+    format!("logged     {} entry {index} of {size}, {time} ({meaning})", escape(origin))
 }
 
 /// `17 passed, 0 failed, 1 skipped`.

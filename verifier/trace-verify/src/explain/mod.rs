@@ -72,7 +72,7 @@ fn open(args: &ExplainArgs) -> Result<(World, Judged), Failure> {
     let trust = args.world.trust.as_deref().ok_or_else(|| {
         Failure::new(ExitCode::NoVerdict, "an evidence archive is explained with its trust folder").hint("add --trust FOLDER")
     })?;
-    let world = World::open_archive(&args.trace, trust)?;
+    let world = World::open_archive(&args.trace, trust, &args.world.judging)?;
     let layers = trace_layers(&world.graph)?;
     let named = |layer: &&Descriptor| args.name.as_ref().is_none_or(|name| layer.annotations.get(TITLE) == Some(name));
     let names = || layers.iter().filter_map(|layer| layer.annotations.get(TITLE).cloned()).collect::<Vec<_>>().join(", ");

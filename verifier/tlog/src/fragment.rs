@@ -7,7 +7,6 @@
 
 mod auditor;
 mod claim;
-mod consistency;
 mod error;
 mod files;
 mod listing;
@@ -24,9 +23,9 @@ use crate::checkpoint::SignedCheckpoint;
 use crate::hash::NodeHash;
 use crate::tile::TileId;
 
-pub use auditor::{AdvancedPin, AuditStep, AuditTerms, AuditedFragment, QuorumCheck, QuorumError, QuorumRule};
+pub use auditor::{AdvancedPin, AuditStep, AuditTerms, AuditedFragment, QuorumRule};
 pub use claim::{AuditError, AuditedEntry, EntryClaim};
-pub use error::{ConsistencyError, FragmentError, PinError};
+pub use error::{FragmentError, PinError};
 pub use verified::VerifiedFragment;
 pub use writer::{FragmentExtras, FragmentSource, ReadBundle};
 

@@ -20,9 +20,8 @@ mod tree;
 pub use checkpoint::{Checkpoint, CheckpointError, LogKey, Origin, OriginError, SignedCheckpoint, VerifiedCheckpoint};
 pub use cosignature::{CosignerKey, PreparedCosignature, VerifiedCosignature};
 pub use fragment::{
-    AdvancedPin, AuditError, AuditStep, AuditTerms, AuditedEntry, AuditedFragment, ConsistencyError, EntryClaim, Fragment, FragmentEntry,
-    FragmentError, FragmentExtras, FragmentPin, FragmentSource, PinError, QuorumCheck, QuorumError, QuorumRule, ReadBundle,
-    VerifiedFragment,
+    AdvancedPin, AuditError, AuditStep, AuditTerms, AuditedEntry, AuditedFragment, EntryClaim, Fragment, FragmentEntry, FragmentError,
+    FragmentExtras, FragmentPin, FragmentSource, PinError, QuorumRule, ReadBundle, VerifiedFragment,
 };
 pub use hash::{LeafHash, LeafIndex, NodeHash, RootHash, TreeHead, TreeSize};
 pub use log_witness::{

@@ -1,6 +1,6 @@
 //! The auditor of notes/trust: seven steps in their order, from a fragment and what a site knows of its own to a new pin.
 //!
-//! Not here: keeping the pin, and what a policy asks of log witnesses; both come in as arguments.
+//! Not here: keeping the pin (it comes in, and goes out as an [`AdvancedPin`]), and how a policy counts log witnesses.
 
 use super::Fragment;
 use super::claim::{AuditError, AuditedEntry, EntryClaim};
@@ -8,6 +8,8 @@ use super::error::FragmentError;
 use super::verified::VerifiedFragment;
 use crate::checkpoint::{LogKey, Origin, SignedCheckpoint};
 use crate::hash::TreeHead;
+use crate::policy::TlogPolicy;
+use crate::quorum::QuorumMet;
 
 /// The steps of the audit, in the order made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,33 +48,13 @@ impl AuditStep {
     }
 }
 
-/// Too few log witnesses.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("log-witness quorum: {reason}")]
-pub struct QuorumError {
-    /// What the policy asked for and what there was.
-    pub reason: String,
-}
-
-/// Holds a checkpoint against a policy's quorum.
-pub type QuorumCheck<'a> = &'a dyn Fn(&SignedCheckpoint) -> Result<(), QuorumError>;
-
-/// What the policy asks of log witnesses.
-#[derive(Clone, Copy)]
+/// What is asked of log witnesses.
+#[derive(Debug, Clone, Copy)]
 pub enum QuorumRule<'a> {
     /// Nothing: the log's own signature is enough.
     None,
-    /// This must hold.
-    Required(QuorumCheck<'a>),
-}
-
-impl std::fmt::Debug for QuorumRule<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::None => "None",
-            Self::Required(_) => "Required",
-        })
-    }
+    /// This policy's quorum is met; where it lists logs, the checkpoint is one of theirs.
+    Policy(&'a TlogPolicy),
 }
 
 /// What the auditor knows from elsewhere than the fragment.
@@ -80,7 +62,7 @@ impl std::fmt::Debug for QuorumRule<'_> {
 pub struct AuditTerms<'a> {
     /// The log by the policy: its name and key.
     pub log: &'a LogKey,
-    /// What the policy asks of log witnesses.
+    /// What is asked of log witnesses.
     pub quorum: QuorumRule<'a>,
     /// The log entries of the bundles at hand.
     pub claims: &'a [EntryClaim<'a>],
@@ -96,9 +78,13 @@ impl Fragment {
     pub fn audit(&self, terms: &AuditTerms<'_>) -> Result<AuditedFragment, AuditError> {
         let at = |step| move |source: FragmentError| AuditError::Fragment { step, source };
         self.verify_checkpoint(terms.log).map_err(at(AuditStep::Checkpoint))?;
-        if let QuorumRule::Required(check) = terms.quorum {
-            check(&self.checkpoint)?;
-        }
+        let quorum = match terms.quorum {
+            QuorumRule::None => None,
+            QuorumRule::Policy(policy) => {
+                let opened = self.checkpoint.open(&terms.log.note_key()?).map_err(FragmentError::Checkpoint);
+                Some(policy.check_opened(&opened.map_err(at(AuditStep::Checkpoint))?)?)
+            }
+        };
         let edge = self.with_right_edge().map_err(at(AuditStep::RightEdge))?;
         let fragment = edge.with_other_tiles().map_err(at(AuditStep::Tiles))?;
         fragment.check_leaves().map_err(at(AuditStep::Leaf))?;
@@ -112,7 +98,7 @@ impl Fragment {
             fragment.consistency_with(pin)?;
         }
         let pin = AdvancedPin { origin: terms.log.origin.clone(), checkpoint: self.checkpoint.clone(), from: terms.pins.to_vec() };
-        Ok(AuditedFragment { fragment, entries, pin })
+        Ok(AuditedFragment { fragment, quorum, entries, pin })
     }
 }
 
@@ -120,6 +106,7 @@ impl Fragment {
 #[derive(Debug, Clone)]
 pub struct AuditedFragment {
     fragment: VerifiedFragment,
+    quorum: Option<QuorumMet>,
     entries: Vec<AuditedEntry>,
     pin: AdvancedPin,
 }
@@ -128,6 +115,11 @@ impl AuditedFragment {
     /// The fragment.
     pub fn fragment(&self) -> &VerifiedFragment {
         &self.fragment
+    }
+
+    /// The log witnesses that met the policy's quorum, with their times; `None` where the terms named no policy.
+    pub fn quorum(&self) -> Option<&QuorumMet> {
+        self.quorum.as_ref()
     }
 
     /// The claims that were audited, in their order.

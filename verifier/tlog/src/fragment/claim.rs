@@ -1,10 +1,12 @@
 //! What a bundle claims of its log entry, held against a verified fragment (steps 4 and 5), and why an audit ends without success.
 
-use super::auditor::{AuditStep, QuorumError};
+use super::auditor::AuditStep;
 use super::error::{FragmentError, PinError};
 use super::verified::VerifiedFragment;
 use crate::hash::{LeafHash, LeafIndex, NodeHash, TreeHead};
+use crate::note_key::NoteKeyError;
 use crate::proof::{ProofError, verify_inclusion};
+use crate::quorum::PolicyRefusal;
 use crate::tree::inclusion_proof;
 
 /// A log entry as a bundle states it.
@@ -57,9 +59,12 @@ pub enum AuditError {
         /// Why.
         source: FragmentError,
     },
-    /// Too few of the policy's log witnesses cosigned the checkpoint.
+    /// The checkpoint is not of a log of the policy, or too few of its log witnesses cosigned it.
     #[error(transparent)]
-    Quorum(#[from] QuorumError),
+    Quorum(#[from] PolicyRefusal),
+    /// The log's name is none that a signature line can carry.
+    #[error(transparent)]
+    LogKey(#[from] NoteKeyError),
     /// The fragment does not show the entry: nothing is decided.
     #[error("fragment does not show entry {index}")]
     EntryNotShown {
@@ -108,7 +113,7 @@ impl AuditError {
     pub fn step(&self) -> AuditStep {
         match self {
             Self::Fragment { step, .. } => *step,
-            Self::Quorum(_) => AuditStep::Checkpoint,
+            Self::Quorum(_) | Self::LogKey(_) => AuditStep::Checkpoint,
             Self::EntryNotShown { .. } | Self::Leaf { .. } => AuditStep::Leaf,
             Self::Inclusion { .. } | Self::Path { .. } | Self::EntryTree { .. } => AuditStep::Path,
             Self::Pin(PinError::Ahead { .. }) => AuditStep::Advance,

@@ -5,6 +5,7 @@ use sealtrace_layout::ArchiveError;
 
 use crate::checkpoint::CheckpointError;
 use crate::hash::{LeafHash, RootHash};
+use crate::log_witness::AddCheckpointError;
 use crate::proof::ProofError;
 use crate::proof_file::ProofFileError;
 use crate::tree::MissingNode;
@@ -49,7 +50,7 @@ pub enum FragmentError {
         /// The file's path.
         path: String,
         /// Why.
-        source: ConsistencyError,
+        source: AddCheckpointError,
     },
     /// A tile that is needed is not there.
     #[error("tile fragment: {0}")]
@@ -120,13 +121,6 @@ pub enum PinError {
         /// Why.
         source: ProofError,
     },
-}
-
-/// Why bytes are no `consistency/<m>-<n>` file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("add-checkpoint body has a malformed {what}")]
-pub struct ConsistencyError {
-    pub(super) what: &'static str,
 }
 
 pub(super) fn inconsistent(what: &'static str, path: &str) -> FragmentError {

@@ -16,8 +16,6 @@ pub(super) const MAX_LISTING_BYTES: usize = 4 << 20;
 pub(super) const MAX_ENTRIES: usize = 4096;
 /// The most pins of a fragment (ours; one per release that a site may still hold). Each costs the auditor one signature.
 pub(super) const MAX_PINS: usize = 1024;
-/// The most bytes of an entry (C2SP tlog-tiles: its length in an entry bundle is a `u16`).
-pub(super) const MAX_ENTRY_BYTES: usize = 65_535;
 /// The most files (ours): [`MAX_ENTRIES`] and [`MAX_PINS`] whose tiles are all different, and their listing is below its limit.
 pub(super) const MAX_FILES: usize = 32_768;
 /// The most bytes of a fragment (ours; one of a 4-million-leaf log with one entry and one pin has under 50 KB).

@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::consistency::ConsistencyBody;
+use sealtrace_envelope::MAX_ENTRY_BYTES;
+
 use super::error::{FragmentError, at_most, inconsistent};
 use super::files::Files;
 use super::listing::{
-    CHECKPOINT, LISTING, Listing, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_PINS, bundle_tiles, consistency_path, entry_path, folder_of,
-    needed_tiles, pin_path, proof_path,
+    CHECKPOINT, LISTING, Listing, MAX_ENTRIES, MAX_PINS, bundle_tiles, consistency_path, entry_path, folder_of, needed_tiles, pin_path,
+    proof_path,
 };
 use super::{Fragment, FragmentEntry, FragmentPin};
 use crate::checkpoint::SignedCheckpoint;
 use crate::hash::{NodeHash, TreeSize};
+use crate::log_witness::AddCheckpoint;
 use crate::proof_file::ProofFile;
 use crate::tile::{TileId, parse_entry_bundle, parse_tile};
 
@@ -80,11 +82,11 @@ fn read_pins(files: &mut Files<'_>, sizes: &[u64], checkpoint: &SignedCheckpoint
         }
         let path = consistency_path(pin, newest.tree.size);
         let body = files.take(&path)?;
-        let body = ConsistencyBody::parse(body).map_err(|source| FragmentError::Consistency { path: path.clone(), source })?;
-        if body.old != TreeSize(pin) || body.checkpoint != checkpoint.text() {
+        let body = AddCheckpoint::parse(body).map_err(|source| FragmentError::Consistency { path: path.clone(), source })?;
+        if body.old != TreeSize(pin) || body.checkpoint.text() != checkpoint.text() {
             return Err(inconsistent("proof is not that of this pin and checkpoint", &path));
         }
-        pins.insert(pin, FragmentPin { checkpoint: older, proof: body.hashes });
+        pins.insert(pin, FragmentPin { checkpoint: older, proof: body.proof });
     }
     Ok(pins)
 }

@@ -1,5 +1,7 @@
 //! Verifying what a fragment carries, step by step, and what a verified fragment says.
 
+use sealtrace_digest::FileSha256;
+
 use super::error::{FragmentError, PinError, inconsistent};
 use super::listing::{consistency_path, entry_path, pin_path, proof_path};
 use super::tiles::AuthenticTiles;
@@ -8,8 +10,7 @@ use crate::checkpoint::{LogKey, SignedCheckpoint};
 use crate::hash::{LeafHash, LeafIndex, NodeHash, TreeHead, TreeSize};
 use crate::proof::{verify_consistency, verify_inclusion};
 use crate::tile::{HASHES_PER_TILE, TileId};
-use crate::tree::{NodeAt, consistency_proof, inclusion_proof, root_of};
-use sealtrace_digest::FileSha256;
+use crate::tree::{MissingNode, NodeAt, consistency_proof, inclusion_proof, root_of};
 
 impl Fragment {
     /// Verifies that the checkpoint is the log's: key id, origin line, signature.
@@ -138,8 +139,8 @@ impl VerifiedFragment {
     }
 
     fn check_leaf(&self, index: u64, entry: &[u8], path: impl Fn() -> String) -> Result<(), FragmentError> {
-        let missing = crate::tree::MissingNode { node: NodeAt { level: 0, index } };
-        let expected = self.leaf(LeafIndex(index)).ok_or(missing)?;
+        let node = NodeAt { level: 0, index };
+        let expected = self.leaf(LeafIndex(index)).ok_or(MissingNode { node })?;
         let found = LeafHash::of(entry);
         if expected == found { Ok(()) } else { Err(FragmentError::Leaf { path: path(), expected, found }) }
     }

@@ -3,18 +3,19 @@
 use std::collections::BTreeMap;
 
 use sealtrace_digest::FileSha256;
+use sealtrace_envelope::MAX_ENTRY_BYTES;
 use sealtrace_layout::write_files;
 
-use super::consistency::ConsistencyBody;
 use super::error::{FragmentError, at_most, inconsistent};
 use super::listing::{
-    CHECKPOINT, LISTING, Listing, MAX_ENTRIES, MAX_ENTRY_BYTES, MAX_FILES, MAX_FRAGMENT_BYTES, MAX_LISTING_BYTES, MAX_PINS, VERSION,
-    bundle_tiles, consistency_path, entry_path, folder_of, needed_tiles, pin_path, proof_path,
+    CHECKPOINT, LISTING, Listing, MAX_ENTRIES, MAX_FILES, MAX_FRAGMENT_BYTES, MAX_LISTING_BYTES, MAX_PINS, VERSION, bundle_tiles,
+    consistency_path, entry_path, folder_of, needed_tiles, pin_path, proof_path,
 };
 use super::tiles::AuthenticTiles;
 use super::{Fragment, FragmentEntry, FragmentPin};
 use crate::checkpoint::{LogKey, SignedCheckpoint};
 use crate::hash::{LeafIndex, NodeHash, TreeSize};
+use crate::log_witness::AddCheckpoint;
 use crate::proof_file::ProofFile;
 use crate::tile::{TileId, entry_bundle};
 use crate::tree::{MissingNode, NodeAt, consistency_proof, inclusion_proof};
@@ -143,7 +144,7 @@ impl Fragment {
             files.insert(proof_path(index), proof.encode());
         }
         for (&pin, state) in &self.pins {
-            let body = ConsistencyBody { old: TreeSize(pin), hashes: state.proof.clone(), checkpoint: newest.to_owned() };
+            let body = AddCheckpoint { old: TreeSize(pin), proof: state.proof.clone(), checkpoint: self.checkpoint.clone() };
             files.insert(pin_path(pin), state.checkpoint.text().as_bytes().to_vec());
             files.insert(consistency_path(pin, size), body.encode());
         }

@@ -6,8 +6,9 @@ use std::thread;
 use sealtrace_digest::FileSha256;
 use sealtrace_layout::archive::FileLimits;
 use sealtrace_layout::read_files;
-use sealtrace_tlog::{AuditError, AuditStep, AuditTerms, Fragment, QuorumRule, TreeHead};
+use sealtrace_tlog::{AuditError, AuditStep, AuditTerms, Fragment, FragmentExtras, FragmentSource, QuorumRule, TileId, TreeHead};
 
+use crate::packed::Packed;
 use crate::tree::{Log, Tree};
 
 struct Tile {
@@ -79,7 +80,7 @@ fn every_flipped_byte_of_every_tile_is_refused_though_the_listing_fits() {
 fn a_tile_put_in_the_place_of_another_is_refused() {
     let (log, tree) = (Log::new(1, "example.org/log"), Tree::new(11, 66_053));
     let tar = tree.fragment(&log, 66_053, &[7], &[9, 65_800]).unwrap().encode().unwrap();
-    let packed = crate::packed::Packed::open(&tar);
+    let packed = Packed::open(&tar);
     for (from, to) in
         [("tile/0/000", "tile/1/000"), ("tile/1/000", "tile/0/000"), ("tile/0/000", "tile/0/257"), ("tile/0/257", "tile/0/000")]
     {
@@ -87,5 +88,49 @@ fn a_tile_put_in_the_place_of_another_is_refused() {
         let refused =
             Fragment::parse(&forged).unwrap().audit(&AuditTerms { log: &log.log, quorum: QuorumRule::None, claims: &[], pins: &[] });
         assert!(matches!(refused, Err(AuditError::Fragment { step: AuditStep::Tiles, .. })), "{from} as {to}");
+    }
+}
+
+fn whole(log: &Log, tree: &Tree) -> Vec<u8> {
+    let (checkpoint, entries) = (log.checkpoint(tree.head(9)), tree.entries(&[2, 8]));
+    let source = FragmentSource { log: &log.log, checkpoint: &checkpoint, entries: &entries, tile: &|id| tree.tile(id) };
+    let (pins, read) = ([log.checkpoint(tree.head(3)), log.checkpoint(tree.head(4))], |id: &TileId| Some(tree.bundle(id)));
+    Fragment::build_with(&source, &FragmentExtras { pins: &pins, entry_bundles: Some(&read) }).unwrap().encode().unwrap()
+}
+
+fn is_refused(tar: &[u8], log: &Log, pins: &[TreeHead]) -> bool {
+    let terms = AuditTerms { log: &log.log, quorum: QuorumRule::None, claims: &[], pins };
+    Fragment::parse(tar).map_or(true, |fragment| fragment.audit(&terms).is_err())
+}
+
+#[test]
+fn every_flipped_byte_of_every_other_file_is_refused_though_the_listing_fits() {
+    let (log, tree) = (Log::new(1, "example.org/log"), Tree::new(11, 9));
+    let packed = Packed::open(&whole(&log, &tree));
+    let pins = [tree.head(3)];
+    assert!(!is_refused(&packed.tar(), &log, &pins));
+    let kinds =
+        ["checkpoint", "checkpoints/3", "consistency/4-9", "entry/2", "fragment.json", "proof/8.tlog-proof", "tile/entries/000.p/9"];
+    assert!(kinds.iter().all(|kind| packed.files.contains_key(*kind)), "{:?}", packed.files.keys());
+    for (path, bytes) in packed.files.iter().filter(|(path, _)| *path != "fragment.json") {
+        for position in 0..bytes.len() {
+            for mask in [1, 0x20, 0x80] {
+                let mut changed = bytes.clone();
+                changed[position] ^= mask;
+                assert!(is_refused(&packed.clone().with_file(path, changed).tar(), &log, &pins), "{path} byte {position} ^ {mask}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_flipped_byte_and_every_cut_of_the_tar_is_refused() {
+    let (log, tree) = (Log::new(1, "example.org/log"), Tree::new(11, 9));
+    let tar = whole(&log, &tree);
+    for position in 0..tar.len() {
+        let mut changed = tar.clone();
+        changed[position] ^= 1 << (position % 8);
+        assert!(is_refused(&changed, &log, &[]), "byte {position}");
+        assert!(Fragment::parse(&tar[..position]).is_err(), "cut at {position}");
     }
 }

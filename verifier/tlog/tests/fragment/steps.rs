@@ -3,7 +3,7 @@
 use sealtrace_digest::FileSha256;
 use sealtrace_tlog::{
     AuditError, AuditStep, AuditTerms, AuditedFragment, Checkpoint, EntryClaim, Fragment, FragmentError, LeafIndex, NodeHash, PinError,
-    QuorumError, QuorumRule, RootHash, SignedCheckpoint, TreeHead, TreeSize,
+    QuorumRule, RootHash, TlogPolicy, TreeHead, TreeSize,
 };
 use serde_json::json;
 
@@ -12,6 +12,8 @@ use crate::tree::{Log, Tree};
 
 const SIZE: u64 = 66_053;
 const ENTRY: u64 = 7;
+/// A log witness of the public log, who never saw ours.
+const ONE_WITNESS: &str = "witness w witness.navigli.sunlight.geomys.org+a3e00fe2+BNy/co4C1Hn1p+INwJrfUlgz7W55dSZReusH/GhUhJ/G\nquorum w\n";
 
 /// A site with a bundle and a pin, and the fragment that satisfies it.
 struct Scene {
@@ -23,7 +25,8 @@ struct Scene {
     /// The tree of the bundle's proof.
     bundle: TreeHead,
     pins: Vec<TreeHead>,
-    cosigned: bool,
+    /// Lines of the policy after that of its log.
+    policy: &'static str,
 }
 
 impl Scene {
@@ -31,16 +34,14 @@ impl Scene {
         let (log, tree) = (Log::new(1, "example.org/log"), Tree::new(11, SIZE + 10));
         let packed = Packed::open(&tree.fragment(&log, SIZE, &[ENTRY], &[9, 65_800]).unwrap().encode().unwrap());
         let (body, proof, bundle, pins) = (tree.entry(ENTRY), tree.proof(ENTRY, SIZE), tree.head(SIZE), vec![tree.head(9)]);
-        Self { log, tree, packed, body, proof, bundle, pins, cosigned: true }
+        Self { log, tree, packed, body, proof, bundle, pins, policy: "quorum none\n" }
     }
 
     fn audit(&self) -> Result<AuditedFragment, AuditError> {
-        let quorum = |checkpoint: &SignedCheckpoint| {
-            assert_eq!(checkpoint.checkpoint().origin, "example.org/log");
-            if self.cosigned { Ok(()) } else { Err(QuorumError { reason: "expected 2 of 3, found 1".into() }) }
-        };
+        let policy = format!("log {}\n{}", self.log.log.note_key().unwrap().vkey(), self.policy);
+        let policy = TlogPolicy::parse(policy.as_bytes()).unwrap();
         let claims = [EntryClaim { index: LeafIndex(ENTRY), body: &self.body, tree: self.bundle, proof: &self.proof }];
-        let terms = AuditTerms { log: &self.log.log, quorum: QuorumRule::Required(&quorum), claims: &claims, pins: &self.pins };
+        let terms = AuditTerms { log: &self.log.log, quorum: QuorumRule::Policy(&policy), claims: &claims, pins: &self.pins };
         Fragment::parse(&self.packed.tar()).unwrap().audit(&terms)
     }
 
@@ -74,13 +75,14 @@ fn an_audit_that_holds_gives_the_new_pin_and_what_it_continues() {
     assert_eq!((entry.index(), entry.tree()), (LeafIndex(ENTRY), scene.tree.head(SIZE)));
     assert_eq!(entry.leaf(), sealtrace_tlog::LeafHash::of(&scene.body));
     assert_eq!(audited.fragment().pins().count(), 2);
+    assert_eq!(audited.quorum().unwrap().checkpoint().tree(), scene.tree.head(SIZE));
     let ids: std::collections::BTreeSet<_> = AuditStep::ALL.map(AuditStep::id).into();
     assert_eq!(ids.len(), 7);
 }
 
 #[test]
 fn step_1_a_checkpoint_of_another_key_another_name_or_without_quorum_is_refused() {
-    let (step, error) = Scene::with(|scene| scene.cosigned = false).refused();
+    let (step, error) = Scene::with(|scene| scene.policy = ONE_WITNESS).refused();
     assert!(step == AuditStep::Checkpoint && matches!(error, AuditError::Quorum(_)), "{error}");
     let (step, error) = Scene::with(|scene| scene.log = Log::new(2, "example.org/log")).refused();
     assert_eq!(step, AuditStep::Checkpoint, "{error}");

@@ -242,7 +242,9 @@ pub(crate) fn log_failure(error: &SiteLogError) -> Failure {
         return key_failure(key);
     }
     let exit = match error {
-        SiteLogError::Damaged | SiteLogError::CheckpointOrigin { .. } | SiteLogError::Missing(_) => ExitCode::Rejected,
+        SiteLogError::Damaged | SiteLogError::Disagrees { .. } | SiteLogError::CheckpointOrigin { .. } | SiteLogError::Missing(_) => {
+            ExitCode::Rejected
+        }
         SiteLogError::Description(_) | SiteLogError::KeyId | SiteLogError::Key(_) | SiteLogError::Checkpoint(_) => ExitCode::Malformed,
         _ => ExitCode::NoVerdict,
     };
@@ -251,8 +253,11 @@ pub(crate) fn log_failure(error: &SiteLogError) -> Failure {
         SiteLogError::NoLog { path } => failure.hint(format_args!("make one with: symbol-bundle log init {} --origin NAME", shown(path))),
         SiteLogError::Exists { .. } => failure.hint("name a folder that does not exist or is empty"),
         SiteLogError::Busy { .. } => failure.hint("wait for the other process to end, then run this again"),
+        SiteLogError::Changed { .. } => {
+            failure.hint("run this again; nothing of this log may be removed while it is written, the file `lock` neither")
+        }
         SiteLogError::WrongKey { .. } => failure.hint("name the log's own key with --log-key"),
-        SiteLogError::Damaged | SiteLogError::Missing(_) | SiteLogError::Checkpoint(_) => {
+        SiteLogError::Damaged | SiteLogError::Disagrees { .. } | SiteLogError::Missing(_) | SiteLogError::Checkpoint(_) => {
             failure.hint("restore the log's folder from a copy; do not start it anew under the same name")
         }
         SiteLogError::Io { .. } => failure.hint("check that the folder exists, can be written and has space"),

@@ -26,6 +26,8 @@ enum LogCommand {
     Append(AppendArgs),
     /// Print the current checkpoint
     Checkpoint(CheckpointArgs),
+    /// Hash every entry and tile; verify every published checkpoint
+    Check(CheckArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -73,6 +75,15 @@ struct CheckpointArgs {
     output: OutputArgs,
 }
 
+#[derive(Debug, clap::Args)]
+struct CheckArgs {
+    /// The log's folder
+    #[arg(long, value_name = "DIR")]
+    log: PathBuf,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
 impl LogArgs {
     /// Whether `--json` was given.
     pub(crate) fn json(&self) -> bool {
@@ -80,6 +91,7 @@ impl LogArgs {
             LogCommand::Init(args) => args.output.json,
             LogCommand::Append(args) => args.output.json,
             LogCommand::Checkpoint(args) => args.output.json,
+            LogCommand::Check(args) => args.output.json,
         }
     }
 }
@@ -90,6 +102,7 @@ pub(crate) fn run(args: &LogArgs) -> Outcome {
         LogCommand::Init(args) => init(args),
         LogCommand::Append(args) => append(args),
         LogCommand::Checkpoint(args) => checkpoint(args),
+        LogCommand::Check(args) => check(args),
     }
 }
 
@@ -168,6 +181,23 @@ fn checkpoint(args: &CheckpointArgs) -> Outcome {
         }));
     } else {
         print(log.checkpoint().text().trim_end_matches('\n'));
+    }
+    Ok(ExitCode::Done)
+}
+
+fn check(args: &CheckArgs) -> Outcome {
+    let log = LogReader::open(&args.log).map_err(|error| log_failure(&error))?;
+    let checked = log.check().map_err(|error| log_failure(&error))?;
+    let (origin, tree) = (log.log().origin.as_str(), checked.tree());
+    if args.output.json {
+        print_json(&serde_json::json!({
+            "origin": origin, "size": tree.size.0, "root": tree.root.hex(), "entryBytes": checked.entry_bytes(), "tiles": checked.tiles(),
+            "checkpoints": checked.checkpoints(),
+        }));
+    } else {
+        print(&format!("log {origin} agrees with itself: {} entries of {} bytes", tree.size, checked.entry_bytes()));
+        print(&format!("  root {}", tree.root.hex()));
+        print(&format!("  {} tiles, {} published checkpoints verified", checked.tiles(), checked.checkpoints()));
     }
     Ok(ExitCode::Done)
 }

@@ -101,7 +101,8 @@ impl LogReader {
     pub(crate) fn entries_under(&self, tile: &TileId) -> Result<Vec<Vec<u8>>, SiteLogError> {
         for stored in [*tile, full(*tile)] {
             if let Some(bytes) = disk::read(&self.folder.join(stored.entries_path()))? {
-                let mut entries = parse_entry_bundle(&bytes, stored.width)?;
+                let disagrees = |_shape| SiteLogError::Disagrees { path: stored.entries_path() };
+                let mut entries = parse_entry_bundle(&bytes, stored.width).map_err(disagrees)?;
                 entries.truncate(usize::from(tile.width));
                 return Ok(entries);
             }

@@ -166,6 +166,8 @@ const LOG: &[Case] = &[
     ("log checkpoint --log missing", 2, "symbol-bundle log init"),
     ("log checkpoint --log folder", 2, "symbol-bundle log init"),
     ("log checkpoint --log file", 2, "file"),
+    ("log check --log missing", 2, "symbol-bundle log init"),
+    ("log check --log file", 2, "file"),
 ];
 
 #[test]
@@ -173,6 +175,7 @@ fn log_refuses_wrong_logs_bundles_and_trust_folders_with_one_error_and_logs_noth
     let scene = scene();
     scene.refuses_all("symbol-bundle", LOG);
     scene.refuses_as_json("symbol-bundle", "log checkpoint --log missing", 2);
+    scene.refuses_as_json("symbol-bundle", "log check --log missing", 2);
 }
 
 const EXPORT: &[Case] = &[

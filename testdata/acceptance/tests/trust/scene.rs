@@ -15,9 +15,9 @@ fn shared() -> &'static Path {
         let folder = fresh("shared");
         let bundle = |arguments: &str| succeed(tool("symbol-bundle").args(arguments.split(' ')).current_dir(&folder));
         std::fs::create_dir_all(folder.join("release/bin")).unwrap();
-        let source = root().join("testdata/src/hits.c");
-        let program = folder.join("release/bin/hits");
-        succeed(Command::new("gcc").args(["-O2", "-g", "-pthread", "-Wl,--build-id=sha1"]).arg("-o").arg(&program).arg(source));
+        let source = root().join("testdata/src/threads.cpp");
+        let program = folder.join("release/bin/threads");
+        succeed(Command::new("g++").args(["-O2", "-g", "-pthread", "-Wl,--build-id=sha1"]).arg("-o").arg(&program).arg(source));
         bundle("key generate -o release-key");
         bundle("log init --log release-log --origin release.example/log");
         for version in ["1.0", "2.0"] {

@@ -64,9 +64,9 @@ impl Scene {
         self.folder.join(name)
     }
 
-    /// A tool of ours in the scene's folder; `line` is split at spaces.
+    /// A tool of ours in the scene's folder; `line` is split at white space.
     pub(crate) fn tool(&self, line: &str) -> Command {
-        let mut words = line.split(' ');
+        let mut words = line.split_whitespace();
         let mut command = tool(words.next().unwrap());
         command.args(words).current_dir(&self.folder).env("SEALTRACE_STORE", self.path("store"));
         command

@@ -96,6 +96,13 @@ pub(crate) fn install(accepted: &Accepted, before: Option<&SignedKit>, store: &P
     Ok(Installed { replaced: held.filter(|held| held.kit().is_none()) })
 }
 
+/// Removes what a killed installation left: the folder it prepared, or the old one that it had put aside.
+pub(crate) fn sweep(store: &Path) -> Result<(), InstallError> {
+    let lock = File::open(store).map_err(io("open", store))?;
+    flock(&lock, FlockOperation::LockExclusive).map_err(|error| io("lock", store)(error.into()))?;
+    remove_all(&store.join(NEXT))
+}
+
 /// Puts `next` in the place of `trust`. Where there is a folder the two change places, which is one step of the file system.
 fn swap(next: &Path, trust: &Path) -> Result<(), InstallError> {
     if trust.symlink_metadata().is_err() {

@@ -5,5 +5,5 @@
 mod install;
 mod make;
 
-pub(crate) use install::{InstallError, install, read_installed};
+pub(crate) use install::{InstallError, install, read_installed, sweep};
 pub(crate) use make::{KitMakeError, Making, body_of, sign};

@@ -37,7 +37,7 @@ fn not_verified(bundle: BlobDigest, verdict: Verdict) -> ImportError {
     let reason = verdict.decisive().map_or_else(String::new, |check| {
         let said = check.reason.clone().unwrap_or_default();
         match (&check.expected, &check.found) {
-            (Some(expected), Some(found)) => format!("{}: expected {expected}, found {found}", check.id),
+            (Some(expected), Some(found)) => format!("{}: {said}: expected {expected}, found {found}", check.id),
             _ => format!("{}: {said}", check.id),
         }
     });

@@ -6,7 +6,7 @@ use sealtrace_resolve::{observations, subject_of};
 use sealtrace_tlog::SignedCheckpoint;
 use sealtrace_trace::{Capture, CoverageCounts, FrameRecord, MicroWitness, ModuleRecord, Resolver, TraceId, WitnessModule};
 use sealtrace_trust::Trust;
-use sealtrace_verdict::Checks;
+use sealtrace_verdict::{Checks, TimeInterval};
 
 /// Adds the checks `trace-id`, `subject`, `frame-indexes`, `observations`, `coverage-counts`, `loss-counters`, `frame-bundles`,
 /// `capture-matches` and `freshness`. `capture`: the one whose digest the witness names.
@@ -64,11 +64,22 @@ fn check_freshness(witness: &MicroWitness, trust: Option<&Trust>, checks: &mut C
                     .map(|()| format!("{origin} {}", checkpoint.checkpoint().tree.size))
             });
             match verified {
-                Ok(found) => checks.pass("freshness", &found),
+                Ok(found) => {
+                    checks.pass("freshness", &found);
+                    checks.narrow_time(&not_before(&freshness.checkpoint, &found, trust));
+                }
                 Err(reason) => checks.fail("freshness", &reason),
             }
         }
     }
+}
+
+/// Who knew a cosigned checkpoint knew it not before it was cosigned.
+fn not_before(checkpoint: &str, found: &str, trust: &Trust) -> TimeInterval {
+    let cosigned = trust.cosigned(checkpoint).ok().flatten();
+    let Some(time) = cosigned.and_then(|cosigned| cosigned.at_least) else { return TimeInterval::default() };
+    let source = format!("not before {time}: the witness knew {found}, cosigned then");
+    TimeInterval { not_before: Some(time.to_string()), not_after: None, sources: vec![source] }
 }
 
 /// What the witness repeats of its capture is what the capture says. What names were found with is for the replay.

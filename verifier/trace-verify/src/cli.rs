@@ -20,7 +20,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print how one frame of a trace was derived, each step with its digest and the command to repeat it by hand
+    /// Print how one frame of a trace was derived, each step with its digest and the command to repeat it by hand; or what a check means
     Explain(ExplainArgs),
     /// Pack traces with everything an auditor needs into one archive
     Pack(PackArgs),
@@ -73,15 +73,15 @@ pub(crate) struct WorldArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// The trace, or an evidence archive (then with --trust)
-    #[arg(value_name = "TRACE|evidence.tar")]
+    /// The trace, or an evidence archive (then with --trust); without --frame the id of a check, as verdicts list it
+    #[arg(value_name = "TRACE|evidence.tar|CODE")]
     pub(crate) trace: PathBuf,
     /// Which trace of an archive [default: the first]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Index of the frame, 0…n−1 over the whole witness
     #[arg(long, value_name = "N")]
-    pub(crate) frame: u64,
+    pub(crate) frame: Option<u64>,
     /// Write what the commands need (signed bytes, signature, key, log entry, checkpoint, table) into this new folder
     #[arg(long, value_name = "DIR")]
     pub(crate) materials: Option<PathBuf>,

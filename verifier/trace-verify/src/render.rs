@@ -6,7 +6,7 @@ use sealtrace_bundle::{LogPosition, VerifiedBundle};
 use sealtrace_case::Signature;
 use sealtrace_console::{Stream, Tone, escape, note, paint, print};
 use sealtrace_digest::BlobDigest;
-use sealtrace_verdict::{Assurance, Conclusion, Outcome, Verdict};
+use sealtrace_verdict::{Assurance, Conclusion, Outcome, Verdict, codes};
 
 use crate::judge::Judged;
 
@@ -94,6 +94,11 @@ pub(crate) fn checked(verdict: &Verdict) -> String {
 /// Where the verdict is not verified: every check that decided it, and the next step.
 pub(crate) fn conclusion(verdict: &Verdict) {
     const SHOWN: usize = 8;
+    for check in verdict.checks().iter().filter(|check| check.outcome == Outcome::Pass) {
+        if let Some(reason) = &check.reason {
+            note(&format!("warning: {}: {} ({})", check.id, escape(reason), escape(check.found.as_deref().unwrap_or_default())));
+        }
+    }
     let decisive = verdict.decisive_checks();
     for check in decisive.iter().take(SHOWN) {
         let values = match (&check.expected, &check.found) {
@@ -105,20 +110,8 @@ pub(crate) fn conclusion(verdict: &Verdict) {
     if decisive.len() > SHOWN {
         print(&format!("           and {} more; --json lists each", decisive.len() - SHOWN));
     }
-    if let Some(next) = decisive.first().and_then(|check| next_step(check.id.rsplit('/').next().unwrap_or_default())) {
-        note(&format!("  next: {next}"));
+    if let Some(text) = decisive.first().and_then(|check| codes::explain(&check.id)) {
+        note(&format!("  next: {}", text.next));
+        note(&format!("  more: trace-verify explain {}", text.id));
     }
-}
-
-/// What to do about a check that did not pass.
-fn next_step(check: &str) -> Option<&'static str> {
-    Some(match check {
-        "signer-trusted" | "log-trusted" | "freshness" => {
-            "if that key or log should count, get the trust folder of its owner on another way than the evidence, and install it: symbol-bundle trust add FOLDER --store DIR (or give it with --trust)"
-        }
-        "present" => "import the symbol bundle's archive: symbol-bundle import ARCHIVE --store DIR",
-        "dsse-signature" => "sign it: trace-resolve … --key K --log DIR; a signature that failed means the bytes were changed",
-        "replay" | "frames-derive" => "list every difference: trace-replay --trace TRACE --strict",
-        _ => return None,
-    })
 }

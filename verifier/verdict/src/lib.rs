@@ -3,6 +3,7 @@
 //! *Malformed*, *rejected* and *undecided* never look alike. Not here: any check itself.
 #![forbid(unsafe_code)]
 
+pub mod codes;
 mod exhibit;
 mod time;
 

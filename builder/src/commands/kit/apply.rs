@@ -8,7 +8,7 @@ use sealtrace_trust::{Trust, TrustError};
 
 use super::files::{kit_failure, read_kit};
 use crate::commands::next;
-use crate::kit::{InstallError, install, read_installed};
+use crate::kit::{InstallError, install, read_installed, sweep};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,9 @@ pub(crate) fn run(args: &ApplyArgs) -> Outcome {
     let accepted = accept(kit, before.as_ref(), fingerprint.as_ref()).map_err(|error| refused(args, &error))?;
     let (sequence, digest) = (accepted.kit().kit().sequence, accepted.kit().digest());
     let mut replaced = None;
-    if !accepted.is_installed_already() {
+    if accepted.is_installed_already() {
+        sweep(&store).map_err(|error| install_failure(&error))?;
+    } else {
         replaced = install(&accepted, before.as_ref(), &store).map_err(|error| install_failure(&error))?.replaced;
     }
     if args.output.json {

@@ -131,6 +131,10 @@ impl SignedKit {
             let expected = format!("at most {MAX_ENVELOPE_SIGNATURES}");
             return Err(KitError::Field { what: "signatures", expected, found: envelope.signatures.len().to_string() });
         }
+        if sealtrace_json::canonical(&envelope).map_err(KitError::Json)? != bytes {
+            let (expected, found) = ("canonical JSON".to_owned(), "another spelling".to_owned());
+            return Err(KitError::Field { what: "file", expected, found });
+        }
         let kit = Kit::parse(&envelope.payload)?;
         let digest = KitDigest::of(&envelope.payload);
         Ok(Self { kit, envelope, digest, bytes: bytes.to_vec() })

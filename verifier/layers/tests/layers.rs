@@ -13,6 +13,7 @@ const RANKS: &[(&str, u32)] = &[
     ("sealtrace-json", 0),
     ("sealtrace-verdict", 0),
     ("sealtrace-object-id", 1),
+    ("sealtrace-crypto", 1),
     ("sealtrace-envelope", 1),
     ("sealtrace-layout", 1),
     ("sealtrace-unwind", 1),

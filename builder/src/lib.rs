@@ -11,11 +11,13 @@ mod commands;
 mod http;
 mod layout_dir;
 mod opened;
+mod pending;
 mod progress;
 mod rekor;
 mod release;
 mod symbolize;
 mod transfer;
+mod witness;
 
 use clap::CommandFactory as _;
 

@@ -20,6 +20,11 @@ use server::{Answer, Request, Server};
 use site::Site;
 use support::{files, stderr, tool};
 
+/// What becomes of the JSON of an answer.
+type Change = Box<dyn Fn(&mut Value) + Send>;
+/// What becomes of the bytes of a tile.
+type ChangeTile = fn(Vec<u8>) -> Answer;
+
 const ORIGIN: &str = "log.example.org/2026";
 
 /// A signed bundle, the log's public key in `log.pub`, and the log with entries of others.
@@ -181,7 +186,6 @@ fn each_part_of_an_answer_that_does_not_hold_is_refused() {
     let other = FakeRekor::with_entries("other.example.org", 9, 12);
     let forged = FakeRekor::with_entries(ORIGIN, 9, 12);
     let (foreign, forged) = (other.lock().unwrap().checkpoint(12), forged.lock().unwrap().checkpoint(12));
-    type Change = Box<dyn Fn(&mut Value) + Send>;
     let cases: Vec<(&str, i32, &str, Change)> = vec![
         ("another entry", 1, "canonicalizedBody", Box::new(|entry| entry["canonicalizedBody"] = json!(encode_base64(b"entry 3")))),
         (
@@ -264,13 +268,13 @@ fn a_partial_tile_that_is_gone_is_read_from_the_wider_one() {
 
 #[test]
 fn tiles_that_are_missing_short_or_of_another_tree_are_refused_and_nothing_is_attached() {
-    let tiles = |change: fn(Vec<u8>) -> Answer| {
+    let tiles = |change: ChangeTile| {
         move |request: &Request, answer: Answer| match answer {
             Answer::Reply(200, _, bytes) if request.path.contains("/tile/") => change(bytes),
             other => other,
         }
     };
-    let cases: [(i32, &str, fn(Vec<u8>) -> Answer); 6] = [
+    let cases: [(i32, &str, ChangeTile); 6] = [
         (2, "is not there", |_| Answer::status(404, "gone")),
         (2, "is not there", |_| Answer::status(403, "AccessDenied")),
         (3, "expected 32", |bytes| Answer::bytes(bytes[1..].to_vec())),

@@ -125,6 +125,15 @@ impl AttachError {
         Self::Encode { what, reason: error.to_string() }
     }
 
+    /// Whether the same may succeed later without any change: no network, a busy log or server, a disk that is full or not there.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Rekor(error) => error.may_pass(),
+            Self::Log(SiteLogError::Io { .. } | SiteLogError::Busy { .. } | SiteLogError::NoLog { .. }) => true,
+            _ => false,
+        }
+    }
+
     /// From a verdict that is not verified.
     pub(crate) fn not_verified(what: &'static str, verdict: &Verdict) -> Self {
         let reason = verdict.decisive().map_or_else(

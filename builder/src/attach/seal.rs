@@ -120,6 +120,21 @@ pub(crate) fn log_layout(layout: &LayoutDir, target: LogTarget<'_>, folder: &Tru
     }
 }
 
+/// A bundle that could be logged: signed once, by a key of the trust folder.
+#[derive(Debug)]
+pub(crate) struct Loggable {
+    /// The bundle manifest.
+    pub(crate) bundle: BlobDigest,
+    /// The key.
+    pub(crate) signer: KeyId,
+}
+
+/// That a layout's bundle could be logged.
+pub(crate) fn check_loggable(layout: &LayoutDir, folder: &TrustFolder) -> Result<Loggable, AttachError> {
+    let signed = SignedLayout::read(layout, folder)?;
+    Ok(Loggable { bundle: signed.subject.bundle.digest, signer: signed.signer.key_id() })
+}
+
 /// A layout with its one signature, verified, and the folder that says whose it is.
 struct SignedLayout<'a> {
     subject: Subject<'a>,

@@ -100,6 +100,11 @@ pub(crate) enum RekorError {
 }
 
 impl RekorError {
+    /// Whether the same may succeed later without any change.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Http(HttpError::Unreachable { .. } | HttpError::TooSlow { .. } | HttpError::Busy { .. }) | Self::NoTile { .. })
+    }
+
     /// What exit code it has.
     fn exit(&self) -> ExitCode {
         match self {

@@ -119,7 +119,7 @@ fn write(mut stream: TcpStream, answer: Answer) {
         Answer::Reply(status, headers, body) => {
             let mut head = format!("HTTP/1.1 {status} Because\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
             for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                head = format!("{head}{name}: {value}\r\n");
             }
             drop(stream.write_all(format!("{head}\r\n").as_bytes()).and_then(|()| stream.write_all(&body)));
         }
@@ -135,7 +135,8 @@ fn write(mut stream: TcpStream, answer: Answer) {
         }
         Answer::Endless => {
             drop(stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n"));
-            while stream.write_all(&[b'a'; 64 << 10]).is_ok() {}
+            let piece = vec![b'a'; 64 << 10];
+            while stream.write_all(&piece).is_ok() {}
         }
         Answer::Raw(bytes) => drop(stream.write_all(&bytes)),
     }

@@ -4,11 +4,13 @@
 //! the entry part of the log. What lies beyond the checkpoint is overwritten by the next append. Not here: serving, cosigning.
 #![forbid(unsafe_code)]
 
+mod cosign;
 mod disk;
 mod error;
 mod log;
 mod reader;
 
+pub use cosign::{CosignError, CosignedCheckpoint, add_cosignature};
 pub use error::SiteLogError;
 pub use log::{Appended, SiteLog, log_envelope, sign_and_log};
 pub use reader::{LOG_KEY_FILE, LogReader};

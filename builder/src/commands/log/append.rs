@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
 
-use super::target::{Target, TargetArgs};
-use crate::attach::{AttachError, Logged, TrustFolder, log_layout};
+use super::queue_args::QueueArgs;
+use super::target::{Target, TargetArgs, absolute};
+use crate::attach::{AttachError, Logged, TrustFolder, check_loggable, log_layout};
 use crate::commands::{kind, next};
 use crate::layout_dir::LayoutDir;
+use crate::pending::{PENDING_VERSION, PendingItem};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -20,6 +22,11 @@ pub(super) struct AppendArgs {
     /// The trust folder that holds the signer's key, to extend by the log [default: LAYOUT-trust]
     #[arg(long, value_name = "FOLDER")]
     trust: Option<PathBuf>,
+    /// When no log can be reached, or none is named: record the bundle as pending, for `log submit --pending`
+    #[arg(long)]
+    defer: bool,
+    #[command(flatten)]
+    queue: QueueArgs,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }
@@ -30,9 +37,47 @@ pub(super) fn run(args: &AppendArgs) -> Outcome {
     let layout = LayoutDir::open(&args.layout)?;
     let folder = TrustFolder::beside(&args.layout, args.trust.as_deref());
     kind::expect_trust_folder(folder.path())?;
-    let target = args.target.open(&folder)?.ok_or_else(|| no_log(args))?;
-    let (logged, already) = append(&layout, &target, &folder).map_err(|error| failure(args, error))?;
-    report(args, &folder, &logged, already);
+    let Some(target) = args.target.open(&folder)? else {
+        return if args.defer { defer(args, &layout, &folder, None) } else { Err(no_log(args)) };
+    };
+    match append(&layout, &target, &folder) {
+        Ok((logged, already)) => report(args, &folder, &logged, already),
+        Err(error) if args.defer && error.may_pass() => return defer(args, &layout, &folder, Some(&error)),
+        Err(error) => return Err(failure(args, error)),
+    }
+    // What waited for this is done.
+    let queue = args.queue.queue()?;
+    if queue.exists() {
+        queue.remove(&absolute(&args.layout)).map_err(|error| Failure::from(&error))?;
+    }
+    Ok(ExitCode::Done)
+}
+
+/// Records the bundle as pending. It must be signed: nothing else can be logged later either.
+fn defer(args: &AppendArgs, layout: &LayoutDir, folder: &TrustFolder, why: Option<&AttachError>) -> Outcome {
+    let loggable = check_loggable(layout, folder).map_err(|error| failure(args, error))?;
+    let item = PendingItem {
+        layout: absolute(&args.layout),
+        log: args.target.to_keep(),
+        manifest_digest: loggable.bundle.to_string(),
+        signer: loggable.signer.hex(),
+        trust: absolute(folder.path()),
+        version: PENDING_VERSION,
+    };
+    let already = args.queue.queue()?.add(&item).map_err(|error| Failure::from(&error))?;
+    if let Some(why) = why {
+        note(&format!("not logged now: {why}"));
+    }
+    if args.output.json {
+        print_json(&serde_json::json!({
+            "pending": true, "manifestDigest": item.manifest_digest, "signer": item.signer, "already": already,
+            "reason": why.map(ToString::to_string), "trust": item.trust,
+        }));
+    } else {
+        print(&format!("{}: {}", if already { "pending already" } else { "pending" }, item.manifest_digest));
+    }
+    let log = if item.log.is_some() { "" } else { " --log DIR" };
+    note(&format!("next: symbol-bundle log submit --pending{}{log}", args.queue.again()));
     Ok(ExitCode::Done)
 }
 

@@ -37,11 +37,13 @@ pub(super) fn run(args: &InitArgs) -> Outcome {
     let origin = parse_origin(&args.origin)?;
     let log = make(folder, &origin, args.key.as_deref()).map_err(|error| log_failure(&error))?;
     let key = &log.reader().log().key;
+    let vkey = log.reader().log().note_key().map(|key| key.vkey()).unwrap_or_default();
     if args.output.json {
-        print_json(&serde_json::json!({ "origin": origin.as_str(), "keyId": key.key_id(), "log": folder }));
+        print_json(&serde_json::json!({ "origin": origin.as_str(), "keyId": key.key_id(), "vkey": vkey, "log": folder }));
     } else {
         print(&format!("log    {} in {}", origin, escape(&folder.display().to_string())));
         print(&format!("key id {}", key.key_id()));
+        print(&format!("vkey   {vkey}"));
         let key = next::option("--log-key", args.key.as_deref());
         note(&format!("next: symbol-bundle log append LAYOUT --log {}{key}", next::word(folder)));
     }

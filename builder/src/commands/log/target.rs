@@ -8,12 +8,12 @@ use sealtrace_tlog::{LogKey, Origin};
 
 use super::init::parse_origin;
 use crate::attach::{AttachError, LogTarget, TrustFolder, key_failure};
-use crate::commands::next;
 use crate::http::NetworkArgs;
+use crate::pending::PendingLog;
 use crate::rekor::{READ_PREFIX, RekorClient, RekorError};
 
 /// Arguments that name a log.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct TargetArgs {
     /// The log's folder
     #[arg(long, value_name = "DIR", conflicts_with = "rekor")]
@@ -98,20 +98,40 @@ impl TargetArgs {
         Ok(logs)
     }
 
-    /// The arguments again, for a next step.
-    pub(super) fn again(&self) -> String {
-        let text = |name: &str, value: &Option<String>| {
-            value.as_ref().map_or_else(String::new, |value| format!(" {name} {}", next::quoted(value)))
-        };
-        [
-            next::option("--log", self.log.as_deref()),
-            text("--rekor", &self.rekor),
-            next::option("--log-key", self.log_key.as_deref()),
-            text("--origin", &self.origin),
-            text("--tiles", &self.tiles),
-        ]
-        .concat()
+    /// What is kept of these arguments until a log can be reached; `None` when no log was named.
+    pub(super) fn to_keep(&self) -> Option<PendingLog> {
+        if let Some(log) = &self.log {
+            return Some(PendingLog::Disk { log: absolute(log), key: self.log_key.as_deref().map(absolute) });
+        }
+        self.rekor.clone().map(|url| PendingLog::Rekor {
+            url,
+            log_key: self.log_key.as_deref().map(absolute),
+            origin: self.origin.clone(),
+            tiles: self.tiles.clone(),
+        })
     }
+
+    /// These arguments, when they name a log, else those that were kept; time and TLS roots are always these.
+    pub(super) fn or_kept(&self, kept: Option<&PendingLog>) -> Self {
+        let mut target = self.clone();
+        if self.log.is_some() || self.rekor.is_some() {
+            return target;
+        }
+        match kept.cloned() {
+            Some(PendingLog::Disk { log, key }) => (target.log, target.log_key) = (Some(log), key),
+            Some(PendingLog::Rekor { url, log_key, origin, tiles }) => {
+                (target.rekor, target.log_key) = (Some(url), log_key);
+                (target.origin, target.tiles) = (origin, tiles);
+            }
+            None => {}
+        }
+        target
+    }
+}
+
+/// A path that means the same from every folder.
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_no_folder| path.to_owned())
 }
 
 /// The name that a log of this URL has by Sigstore's custom: host and path.

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use sealtrace_bundle::{SymbolBundleInput, VerifiedBundle, open_signature, verify_symbol_bundle};
 use sealtrace_digest::{BlobDigest, KeyId};
-use sealtrace_envelope::{LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, decode_base64};
+use sealtrace_envelope::{
+    EntryBody, EntryVerifier, LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigningMaterial, SigstoreBundle, decode_base64,
+};
 use sealtrace_signer::{SigningKey, sign_envelope};
-use sealtrace_site_log::{SiteLog, log_envelope};
+use sealtrace_site_log::{SiteLog, log_bundle};
 use sealtrace_tlog::{Fragment, LogKey};
 use sealtrace_trust::{Trust, TrustedLog};
 use sealtrace_verdict::{Checks, Verdict};
@@ -15,7 +17,7 @@ use super::error::AttachError;
 use super::layout::Subject;
 use super::trust_folder::TrustFolder;
 use crate::layout_dir::LayoutDir;
-use crate::rekor::RekorClient;
+use crate::rekor::{RekorClient, RekorError};
 
 /// What `sign` did.
 #[derive(Debug)]
@@ -67,10 +69,10 @@ pub(crate) fn sign_layout(
                 folder.extend(&trust)?;
                 return Ok(Signed { already: true, logged: !one.entries.is_empty(), ..signed });
             }
-            [one, ..] => return Err(AttachError::AlreadySigned { signer: shown_key(&one.hint) }),
+            [one, ..] => return Err(AttachError::AlreadySigned { signer: shown_key(one.hint()) }),
         }
     }
-    let bundle = SigstoreBundle { hint: key.public_key().hint(), entries: Vec::new(), envelope }.encode()?;
+    let bundle = SigstoreBundle::by_key(key.public_key(), Vec::new(), envelope).encode()?;
     let mut checks = Checks::new();
     if open_signature(&bundle, &trust, &mut checks).is_none() {
         return Err(AttachError::failed_checks("the new signature", checks));
@@ -104,7 +106,7 @@ pub(crate) fn log_layout(layout: &LayoutDir, target: LogTarget<'_>, folder: &Tru
         LogTarget::Disk { log, key } => {
             let mut log = SiteLog::open(log, key)?;
             signed.accept(std::slice::from_ref(log.reader().log()))?;
-            let (bundle, appended) = log_envelope(&signed.signature.envelope, &signed.signer, &mut log)?;
+            let (bundle, appended) = log_bundle(&signed.signature, &signed.signer, &mut log)?;
             let fragment = log.reader().fragment(&appended.checkpoint, &[appended.index])?;
             signed.publish(log.reader().log(), &bundle, &fragment)
         }
@@ -113,7 +115,7 @@ pub(crate) fn log_layout(layout: &LayoutDir, target: LogTarget<'_>, folder: &Tru
             if let Some(bundle) = signed.already_logged(&client.logs)? {
                 return Ok(Logged { bundle });
             }
-            let logged = client.log(&signed.signature.envelope, &signed.signer)?;
+            let logged = client.log(&signed.entry()?)?;
             let bundle = SigstoreBundle { entries: vec![logged.entry], ..signed.signature.clone() };
             signed.publish(&logged.log, &bundle, &logged.fragment)
         }
@@ -157,6 +159,15 @@ impl<'a> SignedLayout<'a> {
         let signer = verified_signer(&signature, &subject, &trust)?;
         subject.check_writable()?;
         Ok(Self { subject, signature, signer, folder, trust })
+    }
+
+    /// The entry that logs the signature, by the key or the certificate that the bundle names.
+    fn entry(&self) -> Result<EntryBody, RekorError> {
+        let verifier = match &self.signature.material {
+            SigningMaterial::Key { .. } => EntryVerifier::Key(self.signer.clone()),
+            SigningMaterial::Certificate(der) => EntryVerifier::Certificate(der.clone()),
+        };
+        Ok(EntryBody::by(&self.signature.envelope, verifier)?)
     }
 
     /// That the signature may be logged in one of these logs: it is in no other, and each can be added to the trust folder.

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use sealtrace_envelope::{EntryBody, Envelope, InclusionProof, LogEntry, PublicKey};
+use sealtrace_envelope::{EntryBody, InclusionProof, LogEntry};
 use sealtrace_tlog::{Fragment, FragmentSource, LeafHash, LeafIndex, LogKey, SignedCheckpoint, TileId, verify_inclusion};
 
 use super::entry::{self, MAX_REPLY_BYTES, StatedEntry, contradiction};
@@ -41,18 +41,17 @@ pub(crate) struct LoggedEntry {
 }
 
 impl RekorClient {
-    /// Logs an envelope signed by `signer`, or finds it in the log.
+    /// Logs an entry, or finds it in the log.
     ///
     /// # Errors
     /// [`RekorError`]
-    pub(crate) fn log(&self, envelope: &Envelope, signer: &PublicKey) -> Result<LoggedEntry, RekorError> {
+    pub(crate) fn log(&self, body: &EntryBody) -> Result<LoggedEntry, RekorError> {
         if self.logs.is_empty() {
             return Err(RekorError::NoLogKey);
         }
-        let body = EntryBody::of(envelope, signer)?;
         let leaf = body.encode()?;
         let limit = u64::try_from(MAX_REPLY_BYTES).unwrap_or(u64::MAX);
-        let reply = self.writer.post(ENTRIES, "application/json", &entry::request(&body)?, limit)?;
+        let reply = self.writer.post(ENTRIES, "application/json", &entry::request(body)?, limit)?;
         let tiles = TileServer::new(&self.reader);
         let (index, log, checkpoint) = match reply.status {
             200 | 201 => {

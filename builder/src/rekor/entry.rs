@@ -3,7 +3,9 @@
 //! Read as protobuf says: a field that has its default value may be missing, and unknown fields are passed over, since nothing is
 //! kept of the answer but what is verified. Not here: any verification (`client`).
 
-use sealtrace_envelope::{ENTRY_KIND, ENTRY_VERSION, EntryBody, KEY_DETAILS_P256, MAX_PROOF_HASHES, decode_base64, encode_base64};
+use sealtrace_envelope::{
+    ENTRY_KIND, ENTRY_VERSION, EntryBody, EntryVerifier, KEY_DETAILS_P256, MAX_PROOF_HASHES, decode_base64, encode_base64,
+};
 use sealtrace_json::JsonError;
 use sealtrace_tlog::NodeHash;
 use serde::{Deserialize, Serialize};
@@ -32,7 +34,12 @@ pub(super) struct StatedEntry {
 /// # Errors
 /// [`RekorError::Entry`]
 pub(super) fn request(body: &EntryBody) -> Result<Vec<u8>, RekorError> {
-    let verifier = Verifier { key_details: KEY_DETAILS_P256, public_key: RawBytes { raw_bytes: encode_base64(body.verifier.spki()) } };
+    let raw = |der: &[u8]| Some(RawBytes { raw_bytes: encode_base64(der) });
+    let (public_key, x509_certificate) = match &body.verifier {
+        EntryVerifier::Key(key) => (raw(key.spki()), None),
+        EntryVerifier::Certificate(der) => (None, raw(der)),
+    };
+    let verifier = Verifier { key_details: KEY_DETAILS_P256, public_key, x509_certificate };
     let signature = Signature { content: encode_base64(&body.signature), verifier };
     let request = Request { hashed_rekord: HashedRekord { digest: encode_base64(body.digest.as_bytes()), signature } };
     sealtrace_json::canonical(&request).map_err(|error| sealtrace_envelope::EntryError::Json(error).into())
@@ -106,7 +113,10 @@ struct Signature {
 #[serde(rename_all = "camelCase")]
 struct Verifier {
     key_details: &'static str,
-    public_key: RawBytes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_key: Option<RawBytes>,
+    #[serde(rename = "x509Certificate", skip_serializing_if = "Option::is_none")]
+    x509_certificate: Option<RawBytes>,
 }
 
 #[derive(Serialize)]

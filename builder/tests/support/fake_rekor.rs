@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use sealtrace_envelope::{EntryBody, decode_base64, encode_base64};
+use sealtrace_envelope::{EntryBody, EntryVerifier, PublicKey, decode_base64, encode_base64};
 use sealtrace_signer::SigningKey;
 use sealtrace_tlog::{
     Checkpoint, LeafHash, LeafIndex, LogKey, NodeHash, Origin, SignedCheckpoint, TileReader, TreeHead, TreeSize, inclusion_proof,
@@ -114,7 +114,7 @@ fn body_of(request: &[u8]) -> Vec<u8> {
     let body = EntryBody {
         digest: sealtrace_digest::PaeDigest::from_bytes(bytes(&record["digest"]).try_into().unwrap()),
         signature: bytes(&record["signature"]["content"]),
-        verifier: sealtrace_envelope::PublicKey::parse_der(&bytes(&verifier["publicKey"]["rawBytes"])).unwrap(),
+        verifier: EntryVerifier::Key(PublicKey::parse_der(&bytes(&verifier["publicKey"]["rawBytes"])).unwrap()),
     };
     body.encode().unwrap()
 }

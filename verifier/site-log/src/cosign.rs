@@ -11,8 +11,9 @@ use sealtrace_tlog::{
     SignedCheckpoint, TileId, TileReader, TreeSize, consistency_proof, root_of,
 };
 
-use crate::disk::{self, Lock};
+use crate::disk;
 use crate::error::SiteLogError;
+use crate::lock::Lock;
 use crate::reader::{CHECKPOINT_FILE, LogReader};
 
 /// Cosigned checkpoints, by size.

@@ -19,7 +19,11 @@ mod tree;
 
 pub use checkpoint::{Checkpoint, CheckpointError, LogKey, Origin, OriginError, SignedCheckpoint, VerifiedCheckpoint};
 pub use cosignature::{CosignerKey, PreparedCosignature, VerifiedCosignature};
-pub use fragment::{Fragment, FragmentEntry, FragmentError, FragmentSource, VerifiedFragment};
+pub use fragment::{
+    AdvancedPin, AuditError, AuditStep, AuditTerms, AuditedEntry, AuditedFragment, ConsistencyError, EntryClaim, Fragment, FragmentEntry,
+    FragmentError, FragmentExtras, FragmentPin, FragmentSource, PinError, QuorumCheck, QuorumError, QuorumRule, ReadBundle,
+    VerifiedFragment,
+};
 pub use hash::{LeafHash, LeafIndex, NodeHash, RootHash, TreeHead, TreeSize};
 pub use log_witness::{
     AddCheckpoint, AddCheckpointError, CosignRefusal, Cosignable, MAX_CONSISTENCY_HASHES, MAX_REQUEST_BYTES, WitnessedLog, decide,

@@ -220,7 +220,10 @@ impl TlogPolicy {
         for (number, line) in (1..).zip(lines.split(|&byte| byte == b'\n')) {
             parser.line(line).map_err(|problem| PolicyError::Line { line: number, problem })?;
         }
-        let quorum = parser.quorum.ok_or(PolicyError::NoQuorum)?;
+        let quorum = match parser.quorum.ok_or(PolicyError::NoQuorum)? {
+            Quorum::None => None,
+            Quorum::Of(member) => Some(member),
+        };
         let mut policy = Self { logs: parser.logs, members: parser.members, quorum };
         policy.name_operators();
         Ok(policy)
@@ -276,8 +279,14 @@ struct Parser {
     logs: Vec<NoteKey>,
     members: Vec<Member>,
     names: BTreeMap<Vec<u8>, MemberIndex>,
-    /// `Some(None)` is `quorum none`.
-    quorum: Option<Option<MemberIndex>>,
+    quorum: Option<Quorum>,
+}
+
+/// What the one `quorum` line says.
+#[derive(Clone, Copy)]
+enum Quorum {
+    None,
+    Of(MemberIndex),
 }
 
 impl Parser {
@@ -362,7 +371,7 @@ impl Parser {
         if self.quorum.is_some() {
             return Err(PolicyProblem::SecondQuorum);
         }
-        self.quorum = Some(if name == NONE { None } else { Some(self.defined(name)?) });
+        self.quorum = Some(if name == NONE { Quorum::None } else { Quorum::Of(self.defined(name)?) });
         Ok(())
     }
 

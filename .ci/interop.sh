@@ -9,4 +9,6 @@ if [ ! -d "$dir/node_modules/@sigstore/verify" ] && command -v npm >/dev/null; t
     npm install --prefix "$dir" --no-audit --no-fund --silent
 fi
 [ "${1:-}" = install ] && exit 0
+sh .ci/rekor.sh
+sh .ci/rekor.sh cosign
 SEALTRACE_INTEROP="$PWD/$dir" SEALTRACE_REQUIRE=sigstore-js,interop cargo test --locked --workspace interop -- --nocapture

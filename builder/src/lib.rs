@@ -8,13 +8,17 @@ mod attach;
 mod cli;
 mod collect;
 mod commands;
+mod http;
 mod kit;
 mod layout_dir;
 mod opened;
+mod pending;
 mod progress;
+mod rekor;
 mod release;
 mod symbolize;
 mod transfer;
+mod witness;
 
 use clap::CommandFactory as _;
 

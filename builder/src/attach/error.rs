@@ -13,6 +13,7 @@ use sealtrace_trust::TrustError;
 use sealtrace_verdict::{Checks, Outcome, Verdict};
 
 use crate::layout_dir::LayoutDirError;
+use crate::rekor::RekorError;
 
 /// Why a bundle cannot be signed, logged or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +28,9 @@ pub(crate) enum AttachError {
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] SiteLogError),
+    /// The Rekor log does not log it, or is not to be believed.
+    #[error(transparent)]
+    Rekor(#[from] RekorError),
     /// A trust folder is malformed, or two contradict each other.
     #[error("{}: {source}", escape(&path.display().to_string()))]
     Trust {
@@ -121,6 +125,15 @@ impl AttachError {
         Self::Encode { what, reason: error.to_string() }
     }
 
+    /// Whether the same may succeed later without any change: no network, a busy log or server, a disk that is full or not there.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Rekor(error) => error.may_pass(),
+            Self::Log(SiteLogError::Io { .. } | SiteLogError::Busy { .. } | SiteLogError::NoLog { .. }) => true,
+            _ => false,
+        }
+    }
+
     /// From a verdict that is not verified.
     pub(crate) fn not_verified(what: &'static str, verdict: &Verdict) -> Self {
         let reason = verdict.decisive().map_or_else(
@@ -146,6 +159,7 @@ impl From<AttachError> for Failure {
             AttachError::Layout(error) => error.into(),
             AttachError::Key(error) => key_failure(&error),
             AttachError::Log(error) => log_failure(&error),
+            AttachError::Rekor(error) => Self::from(&error),
             AttachError::Trust { ref path, source: TrustError::LogKeyConflict { .. } | TrustError::LogNameConflict { .. } } => {
                 Self::new(ExitCode::Rejected, &error).hint(format_args!(
                     "compare the fingerprints out of band; a log that changed its key needs a new origin, or {} was mixed up",

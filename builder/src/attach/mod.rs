@@ -10,7 +10,7 @@ mod trust_folder;
 
 pub(crate) use error::AttachError;
 pub(crate) use error::{key_failure, log_failure};
-pub(crate) use seal::{OtherSignature, log_layout, sign_layout};
+pub(crate) use seal::{LogTarget, Logged, OtherSignature, check_loggable, log_layout, sign_layout};
 pub(crate) use trust_folder::TrustFolder;
 
 #[cfg(test)]

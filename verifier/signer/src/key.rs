@@ -53,6 +53,14 @@ pub enum SigningKeyError {
         /// The decoder's words.
         reason: String,
     },
+    /// Not a PKCS#8 PEM of an Ed25519 key.
+    #[error("{} is not an unencrypted PKCS#8 PEM of an Ed25519 key: {reason}", path.display())]
+    NotEd25519 {
+        /// Which file.
+        path: PathBuf,
+        /// The decoder's words.
+        reason: String,
+    },
     /// Not a public key file.
     #[error("{}: {source}", path.display())]
     Public {

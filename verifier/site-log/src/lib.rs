@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod cosign;
 mod disk;
 mod edge;
 mod error;
@@ -19,6 +20,7 @@ mod reader;
 mod submit;
 
 pub use check::CheckedLog;
+pub use cosign::{CosignError, CosignedCheckpoint, add_cosignature};
 pub use error::SiteLogError;
 pub use log::{Appended, AppendedBatch, SiteLog};
 pub use reader::{LOG_KEY_FILE, LogReader};

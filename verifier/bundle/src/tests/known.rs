@@ -8,8 +8,8 @@ use sealtrace_trust::kit::{
     KIT_PAYLOAD_TYPE, Kit, KitConsistency, KitFrozen, KitKey, KitPin, KitSigner, KitWitness, Placement, SignedKit, Staleness,
 };
 use sealtrace_trust::{
-    ConsistencyBody, Denied, DeniedKind, LogOrder, Memory, MinimumAssurance, Policy, RELEASE_PREDICATE, Role, Trust, TrustedLog,
-    trusted_root_json,
+    Authorities, ConsistencyBody, Denied, DeniedKind, LogOrder, Memory, MinimumAssurance, Policy, RELEASE_PREDICATE, Role, Trust,
+    TrustedLog, trusted_root_json,
 };
 use sealtrace_verdict::{Assurance, Conclusion, Outcome, UnixTime};
 
@@ -66,7 +66,7 @@ fn pem(key: &PublicKey) -> String {
 /// A kit under which the scene's bundle verifies.
 fn kit() -> Kit {
     let (signer, key) = (public(&signing_key(1)), public(&signing_key(10)));
-    let root = trusted_root_json(&[TrustedLog::new(log_key(2, ORIGIN))]).unwrap();
+    let root = trusted_root_json(&[TrustedLog::new(log_key(2, ORIGIN))], &Authorities::default()).unwrap();
     Kit {
         kit_version: 0,
         sequence: 1,
@@ -338,7 +338,7 @@ fn a_log_key_counts_only_within_its_window_both_ends_compared_with_authenticated
             valid_until: until.map(|end| at(end).to_string()),
             ..TrustedLog::new(log_key(2, ORIGIN))
         };
-        let root = trusted_root_json(&[log]).unwrap();
+        let root = trusted_root_json(&[log], &Authorities::default()).unwrap();
         cosigned(&[(&outside, KIT_TIME)], |kit| kit.trusted_root = serde_json::from_slice(&root).unwrap())
     };
     verified(&window(KIT_TIME, Some(KIT_TIME)));
@@ -346,7 +346,7 @@ fn a_log_key_counts_only_within_its_window_both_ends_compared_with_authenticated
     rejected("log-key-window", &window(0, Some(KIT_TIME - 1)));
     // Known only to be from before a time after the window: it may have been in time.
     let log = TrustedLog { valid_until: Some(at(KIT_TIME - 1).to_string()), ..TrustedLog::new(log_key(2, ORIGIN)) };
-    let root = trusted_root_json(&[log]).unwrap();
+    let root = trusted_root_json(&[log], &Authorities::default()).unwrap();
     let covered =
         verified(&under(|kit| (kit.pins, kit.trusted_root) = (vec![pin(&leaves(5, None))], serde_json::from_slice(&root).unwrap())));
     assert!(skipped(&covered).contains(&"log-key-window"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sealtrace_envelope::{EntryBody, Envelope, InclusionProof, LogEntry, MAX_ENTRY_BYTES, PublicKey, SigstoreBundle};
-use sealtrace_signer::{SigningKey, sign_envelope};
+use sealtrace_signer::{Signer, SigningKey, sign_envelope};
 use sealtrace_tlog::{
     Checkpoint, EntryBundleError, LeafHash, LeafIndex, LogKey, NodeHash, Origin, RootHash, SignedCheckpoint, TileId, TreeHead, TreeSize,
     entry_bundle, inclusion_proof, root_of,
@@ -240,11 +240,11 @@ pub fn log_envelope(envelope: &Envelope, signer: &PublicKey, log: &mut SiteLog) 
     Ok((SigstoreBundle { hint: signer.hint(), entries: vec![entry], envelope: envelope.clone() }, appended))
 }
 
-/// Signs a payload, logs it, and gives the bytes of the Sigstore bundle. The same payload, key and log give the same bytes.
+/// Signs a payload, logs it, and gives the bytes of the Sigstore bundle. The same payload, key file and log give the same bytes.
 ///
 /// # Errors
 /// [`SiteLogError`]
-pub fn sign_and_log(payload_type: &str, payload: &[u8], key: &SigningKey, log: &mut SiteLog) -> Result<Vec<u8>, SiteLogError> {
+pub fn sign_and_log(payload_type: &str, payload: &[u8], key: &dyn Signer, log: &mut SiteLog) -> Result<Vec<u8>, SiteLogError> {
     let envelope = sign_envelope(payload_type, payload, key)?;
     let (bundle, _appended) = log_envelope(&envelope, key.public_key(), log)?;
     Ok(bundle.encode()?)

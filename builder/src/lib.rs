@@ -12,6 +12,7 @@ mod layout_dir;
 mod opened;
 mod progress;
 mod release;
+mod signers;
 mod symbolize;
 mod transfer;
 

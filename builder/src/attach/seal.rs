@@ -4,8 +4,8 @@ use std::path::Path;
 
 use sealtrace_bundle::{SymbolBundleInput, VerifiedBundle, open_signature, verify_symbol_bundle};
 use sealtrace_digest::{BlobDigest, KeyId};
-use sealtrace_envelope::{PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, decode_base64};
-use sealtrace_signer::{SigningKey, sign_envelope};
+use sealtrace_envelope::{Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, decode_base64};
+use sealtrace_signer::{Signer, sign_envelope};
 use sealtrace_site_log::{SiteLog, log_envelope};
 use sealtrace_trust::{Trust, TrustedLog};
 use sealtrace_verdict::Checks;
@@ -47,37 +47,52 @@ pub(crate) enum OtherSignature {
 /// Signs a layout's bundle and attaches the signature, not yet logged. Extends the trust folder by the key.
 pub(crate) fn sign_layout(
     layout: &LayoutDir,
-    key: &SigningKey,
+    signer: &dyn Signer,
     folder: &TrustFolder,
     other: OtherSignature,
 ) -> Result<Signed, AttachError> {
     let subject = Subject::read(layout)?;
-    let envelope = sign_envelope(PAYLOAD_TYPE_IN_TOTO, &subject.payload, key)?;
-    let mut signed = Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false };
+    seal(&subject, signer.public_key(), (folder, other), || Ok(sign_envelope(PAYLOAD_TYPE_IN_TOTO, &subject.payload, signer)?))
+}
+
+/// Attaches the signature that `envelope` gives, after it has been verified; it is not asked for when the key has signed already.
+pub(super) fn seal(
+    subject: &Subject<'_>,
+    key: &PublicKey,
+    (folder, other): (&TrustFolder, OtherSignature),
+    envelope: impl FnOnce() -> Result<Envelope, AttachError>,
+) -> Result<Signed, AttachError> {
+    let signed = Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false };
     let mut trust = Trust::default();
-    trust.add_signer(key.public_key().clone());
+    trust.add_signer(key.clone());
     if other == OtherSignature::Keep {
         // One that cannot be read is kept as well.
         match subject.signatures()?.as_slice() {
             [] => {}
-            // RFC 6979: the same key and payload give the same envelope.
-            [one] if one.envelope == envelope => {
+            [one] if is_by(one, key, subject) => {
                 folder.extend(&trust)?;
                 return Ok(Signed { already: true, logged: !one.entries.is_empty(), ..signed });
             }
             [one, ..] => return Err(AttachError::AlreadySigned { signer: shown_key(&one.hint) }),
         }
     }
-    let bundle = SigstoreBundle { hint: key.public_key().hint(), entries: Vec::new(), envelope }.encode()?;
+    // Before a device is asked for a signature that then could not be kept.
+    subject.check_writable()?;
+    let bundle = SigstoreBundle { hint: key.hint(), entries: Vec::new(), envelope: envelope()? }.encode()?;
     let mut checks = Checks::new();
     if open_signature(&bundle, &trust, &mut checks).is_none() {
         return Err(AttachError::failed_checks("the new signature", checks));
     }
-    subject.check_writable()?;
     folder.extend(&trust)?;
     subject.attach(&bundle, None)?;
-    signed.logged = false;
     Ok(signed)
+}
+
+/// Whether a signature is one by this key over the statement that would be signed. Not every signer gives the same bytes twice.
+fn is_by(signature: &SigstoreBundle, key: &PublicKey, subject: &Subject<'_>) -> bool {
+    let envelope = &signature.envelope;
+    let same = signature.hint == key.hint() && envelope.payload_type == PAYLOAD_TYPE_IN_TOTO && envelope.payload == subject.payload;
+    same && envelope.one_signature().is_ok_and(|one| one.keyid == key.hint()) && envelope.verify(key).is_ok()
 }
 
 /// Logs a layout's signature, attaches the logged one with its tile fragment, extends the trust folder by the log.

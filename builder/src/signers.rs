@@ -33,7 +33,9 @@ pub(crate) fn parse(text: &OsStr) -> Result<KeyRef, Failure> {
 /// A failure with the documented exit code.
 pub(crate) fn open(reference: &KeyRef) -> Result<Box<dyn Signer>, Failure> {
     let opened = match reference {
-        KeyRef::Pkcs11(uri) => Pkcs11Signer::open(uri).map(|signer| Box::new(signer) as Box<dyn Signer>).map_err(|error| device(error.into())),
+        KeyRef::Pkcs11(uri) => {
+            Pkcs11Signer::open(uri).map(|signer| Box::new(signer) as Box<dyn Signer>).map_err(|error| device(error.into()))
+        }
         KeyRef::Fulcio { url } => fulcio_signer(url),
         other => open_signer(other),
     };
@@ -83,7 +85,9 @@ fn reference_hint(error: &KeyRefError) -> &'static str {
         KeyRefError::Scheme { .. } => {
             "a key management service is reached by an external signer, --key 'exec:PROGRAM ARG…'; a file of that name by --key file:NAME"
         }
-        KeyRefError::Pkcs11(_) => "write it as RFC 7512 does: 'pkcs11:token=T;object=KEY?module-path=/usr/lib/….so&pin-source=/path/of/pin'",
+        KeyRefError::Pkcs11(_) => {
+            "write it as RFC 7512 does: 'pkcs11:token=T;object=KEY?module-path=/usr/lib/….so&pin-source=/path/of/pin'"
+        }
         _ => "name a file, pkcs11:URI, 'exec:PROGRAM ARG…' or fulcio",
     }
 }
@@ -96,7 +100,9 @@ fn exec_failure(error: &ExecError) -> Failure {
     let failure = Failure::from_error(exit, "key", error);
     match error {
         ExecError::Start { .. } => failure.hint("name a program that can be executed: 'exec:/path/of/PROGRAM ARG…'; no shell is started"),
-        ExecError::Timeout { .. } => failure.hint("give it more time with SEALTRACE_EXEC_TIMEOUT=SECONDS, or run it by hand to see what it waits for"),
+        ExecError::Timeout { .. } => {
+            failure.hint("give it more time with SEALTRACE_EXEC_TIMEOUT=SECONDS, or run it by hand to see what it waits for")
+        }
         ExecError::TimeoutVariable => failure.hint("set it to a number of seconds, or unset it"),
         _ => failure.hint("run the program with the argument public-key by hand: it must print an SPKI PEM, and with sign a DER signature"),
     }

@@ -198,7 +198,8 @@ fn compare(expected: &SigningRequest, found: &SigningRequest) -> Result<(), Requ
     field("payloadType", &expected.payload_type, &found.payload_type)?;
     field("algorithm", &expected.algorithm, &found.algorithm)?;
     field("keyId", &expected.key_id, &found.key_id)?;
-    let other = |what, expected: String, found: String| if expected == found { Ok(()) } else { Err(RequestError::Other { what, expected, found }) };
+    let other =
+        |what, expected: String, found: String| if expected == found { Ok(()) } else { Err(RequestError::Other { what, expected, found }) };
     other("bundle", expected.manifest_digest.to_string(), found.manifest_digest.to_string())?;
     other("statement", expected.statement_sha256.hex(), found.statement_sha256.hex())?;
     field("paeSha256", &expected.pae_sha256, &found.pae_sha256)

@@ -16,7 +16,7 @@ use cryptoki::slot::TokenInfo;
 use cryptoki::types::AuthPin;
 use sealtrace_digest::FileSha256;
 use sealtrace_envelope::PublicKey;
-use sealtrace_signer::{PIN_VARIABLE, Pkcs11Uri, PinFrom, Signer, SignerError, raw_to_der, read_secret_file};
+use sealtrace_signer::{PIN_VARIABLE, PinFrom, Pkcs11Uri, Signer, SignerError, raw_to_der, read_secret_file};
 
 pub(crate) use error::{Pkcs11Error, failure};
 

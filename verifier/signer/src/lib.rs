@@ -15,7 +15,7 @@ mod signer;
 pub use exec::{ExecError, ExecSigner};
 pub use file::{create_public_key_file, read_public_key_file, read_secret_file};
 pub use key::{SigningKey, SigningKeyError};
-pub use pkcs11_uri::{Pkcs11Uri, Pkcs11UriError, PinFrom};
+pub use pkcs11_uri::{PinFrom, Pkcs11Uri, Pkcs11UriError};
 pub use reference::{ExecWords, KeyRef, KeyRefError, PUBLIC_FULCIO};
 pub use signature::{RAW_SIGNATURE_BYTES, RawSignatureError, raw_to_der};
 pub use signer::{Signer, SignerError, open_signer, sign_envelope, sign_verified};

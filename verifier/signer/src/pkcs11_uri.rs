@@ -52,7 +52,9 @@ pub enum Pkcs11UriError {
         part: String,
     },
     /// A name that we do not know in this place.
-    #[error("pkcs11: attribute {name:?} is not known before the question mark; known are token, manufacturer, model, serial, slot-id, object, id, type")]
+    #[error(
+        "pkcs11: attribute {name:?} is not known before the question mark; known are token, manufacturer, model, serial, slot-id, object, id, type"
+    )]
     UnknownPath {
         /// The name.
         name: String,
@@ -99,7 +101,9 @@ impl Pkcs11Uri {
                 "model" => set("model", &mut uri.model, string("model", value)?)?,
                 "serial" => set("serial", &mut uri.serial, string("serial", value)?)?,
                 "object" => set("object", &mut uri.object, string("object", value)?)?,
-                "id" => set("id", &mut uri.id, decode(value).ok_or(Pkcs11UriError::Value { name: "id", expected: "percent-encoded bytes" })?)?,
+                "id" => {
+                    set("id", &mut uri.id, decode(value).ok_or(Pkcs11UriError::Value { name: "id", expected: "percent-encoded bytes" })?)?
+                }
                 "slot-id" => {
                     let number = value.parse().map_err(|_error| Pkcs11UriError::Value { name: "slot-id", expected: "a number" })?;
                     set("slot-id", &mut uri.slot_id, number)?;
@@ -222,11 +226,15 @@ mod tests {
 
     #[test]
     fn the_examples_of_rfc_7512_that_name_a_private_key_are_read() {
-        let uri = Pkcs11Uri::parse("token=The%20Software%20PKCS%2311%20Softtoken;manufacturer=Snake%20Oil,%20Inc.;model=1.0;object=my-key;type=private").unwrap();
+        let uri = Pkcs11Uri::parse(
+            "token=The%20Software%20PKCS%2311%20Softtoken;manufacturer=Snake%20Oil,%20Inc.;model=1.0;object=my-key;type=private",
+        )
+        .unwrap();
         assert_eq!(uri.token.as_deref(), Some("The Software PKCS#11 Softtoken"));
         assert_eq!(uri.manufacturer.as_deref(), Some("Snake Oil, Inc."));
         assert_eq!(uri.object.as_deref(), Some("my-key"));
-        let uri = Pkcs11Uri::parse("token=Software%20PKCS%2311%20softtoken;id=%69%95%3E%5C%F4%BD%EC%91?pin-source=file:/etc/token_pin").unwrap();
+        let uri =
+            Pkcs11Uri::parse("token=Software%20PKCS%2311%20softtoken;id=%69%95%3E%5C%F4%BD%EC%91?pin-source=file:/etc/token_pin").unwrap();
         assert_eq!(uri.id.as_deref(), Some(&[0x69, 0x95, 0x3e, 0x5c, 0xf4, 0xbd, 0xec, 0x91][..]));
         assert_eq!(uri.pin, Some(PinFrom::File("/etc/token_pin".into())));
         let uri = Pkcs11Uri::parse("object=k?module-path=/usr/lib/m.so&pin-value=the-pin").unwrap();

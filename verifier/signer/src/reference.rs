@@ -157,7 +157,9 @@ impl ExecWords {
 impl std::fmt::Display for KeyRef {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File(path) if scheme(path.as_os_str().as_bytes()).is_none() && path.as_os_str() != "fulcio" => write!(f, "{}", path.display()),
+            Self::File(path) if scheme(path.as_os_str().as_bytes()).is_none() && path.as_os_str() != "fulcio" => {
+                write!(f, "{}", path.display())
+            }
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Pkcs11(uri) => write!(f, "{uri}"),
             Self::Exec(words) => write!(f, "exec:{words}"),

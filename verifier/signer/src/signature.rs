@@ -66,7 +66,9 @@ mod tests {
     #[test]
     fn zero_the_order_and_other_lengths_are_refused() {
         let (n, one) = (hex::decode(N).unwrap(), [&[0; 31][..], &[1]].concat());
-        for raw in [[&[0; 32][..], &one].concat(), [&one[..], &[0; 32]].concat(), [&n[..], &one].concat(), [&one[..], &n].concat(), vec![0xff; 64]] {
+        for raw in
+            [[&[0; 32][..], &one].concat(), [&one[..], &[0; 32]].concat(), [&n[..], &one].concat(), [&one[..], &n].concat(), vec![0xff; 64]]
+        {
             assert_eq!(raw_to_der(&raw), Err(RawSignatureError::Range));
         }
         for length in [0, 1, 63, 65, 72, 96, 128] {

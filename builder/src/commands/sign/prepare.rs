@@ -18,7 +18,7 @@ pub(super) struct PrepareArgs {
     #[arg(long, value_name = "K.pub")]
     public_key: PathBuf,
     /// The folder to write: request.json, pae.bin, digest.bin, digest.hex, statement.json
-    #[arg(short, long = "output", value_name = "DIR")]
+    #[arg(short = 'o', long = "output", value_name = "DIR")]
     folder: PathBuf,
     #[command(flatten)]
     pub(super) output: OutputArgs,

@@ -61,7 +61,13 @@ fn a_program_that_hangs_is_killed_with_what_it_started() {
     }
     let pid: i32 = std::fs::read_to_string(dir.path().join("pid")).unwrap().trim().parse().unwrap();
     let gone = || std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "));
-    assert!((0..500).any(|_| gone() || { std::thread::sleep(Duration::from_millis(10)); false }), "{pid} is still there");
+    assert!(
+        (0..500).any(|_| gone() || {
+            std::thread::sleep(Duration::from_millis(10));
+            false
+        }),
+        "{pid} is still there"
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ use sealtrace_verdict::{Checks, Outcome, Verdict};
 
 use super::request::RequestError;
 use crate::layout_dir::LayoutDirError;
+use crate::rekor::RekorError;
 use crate::signers::signer_failure;
 
 /// Why a bundle cannot be signed, logged or trusted.
@@ -35,6 +36,9 @@ pub(crate) enum AttachError {
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] SiteLogError),
+    /// The Rekor log does not log it, or is not to be believed.
+    #[error(transparent)]
+    Rekor(#[from] RekorError),
     /// A trust folder is malformed, or two contradict each other.
     #[error("{}: {source}", escape(&path.display().to_string()))]
     Trust {
@@ -156,6 +160,7 @@ impl From<AttachError> for Failure {
             AttachError::Signer(error) => signer_failure(&error),
             AttachError::Request(error) => request_failure(&error),
             AttachError::Log(error) => log_failure(&error),
+            AttachError::Rekor(error) => Self::from(&error),
             AttachError::Trust { ref path, source: TrustError::LogKeyConflict { .. } | TrustError::LogNameConflict { .. } } => {
                 Self::new(ExitCode::Rejected, &error).hint(format_args!(
                     "compare the fingerprints out of band; a log that changed its key needs a new origin, or {} was mixed up",

@@ -88,6 +88,14 @@ impl<'a> Subject<'a> {
         self.attached.signatures.iter().map(|attachment| read(&attachment.layer.digest)).collect()
     }
 
+    /// The attached tile fragment, when there is exactly one.
+    pub(crate) fn fragment(&self) -> Result<Option<Arc<[u8]>>, AttachError> {
+        match self.attached.fragments.as_slice() {
+            [one] => Ok(Some(self.layout.blob(&one.layer.digest, one.layer.size)?)),
+            _ => Ok(None),
+        }
+    }
+
     /// Attaches exactly this signature and this fragment; what was attached before goes, with its blobs.
     pub(crate) fn attach(&self, signature: &[u8], fragment: Option<&[u8]>) -> Result<(), AttachError> {
         let before = self.listed()?;

@@ -4,16 +4,18 @@ use std::path::Path;
 
 use sealtrace_bundle::{SymbolBundleInput, VerifiedBundle, open_signature, verify_symbol_bundle};
 use sealtrace_digest::{BlobDigest, KeyId};
-use sealtrace_envelope::{Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, decode_base64};
+use sealtrace_envelope::{Envelope, LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, decode_base64};
 use sealtrace_signer::{Signer, sign_envelope};
 use sealtrace_site_log::{SiteLog, log_envelope};
+use sealtrace_tlog::{Fragment, LogKey};
 use sealtrace_trust::{Trust, TrustedLog};
-use sealtrace_verdict::Checks;
+use sealtrace_verdict::{Checks, Verdict};
 
 use super::error::AttachError;
 use super::layout::Subject;
 use super::trust_folder::TrustFolder;
 use crate::layout_dir::LayoutDir;
+use crate::rekor::RekorClient;
 
 /// What `sign` did.
 #[derive(Debug)]
@@ -95,44 +97,125 @@ fn is_by(signature: &SigstoreBundle, key: &PublicKey, subject: &Subject<'_>) -> 
     same && envelope.one_signature().is_ok_and(|one| one.keyid == key.hint()) && envelope.verify(key).is_ok()
 }
 
-/// Logs a layout's signature, attaches the logged one with its tile fragment, extends the trust folder by the log.
-pub(crate) fn log_layout(layout: &LayoutDir, log: &Path, log_key: Option<&Path>, folder: &TrustFolder) -> Result<Logged, AttachError> {
-    let subject = Subject::read(layout)?;
-    let held = subject.signatures()?;
-    let signature = match held.as_slice() {
-        [] => return Err(AttachError::Unsigned),
-        [one] => one,
-        more => return Err(AttachError::SeveralSignatures { found: more.len() }),
-    };
-    let trust = folder.read_existing()?;
-    let signer = verified_signer(signature, &subject, &trust)?;
-    subject.check_writable()?;
-    let mut log = SiteLog::open(log, log_key)?;
-    let log_id = log.reader().log().key_id();
-    if let Some(entry) = signature.entries.iter().find(|entry| entry.log_key_id != log_id) {
-        return Err(AttachError::AlreadyLogged { log: KeyId::from_bytes(entry.log_key_id).hex() });
+/// Where a signature is logged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LogTarget<'a> {
+    /// A log on disk, and its key file unless it is in the log's folder.
+    Disk {
+        /// The log's folder.
+        log: &'a Path,
+        /// Its key.
+        key: Option<&'a Path>,
+    },
+    /// A Rekor v2 log.
+    Rekor(&'a RekorClient),
+}
+
+/// Logs a layout's signature, attaches the logged one with its tile fragment, extends the trust folder by the log. A bundle that is
+/// logged in a Rekor log that is trusted is left as it is, and nothing is sent.
+pub(crate) fn log_layout(layout: &LayoutDir, target: LogTarget<'_>, folder: &TrustFolder) -> Result<Logged, AttachError> {
+    let signed = SignedLayout::read(layout, folder)?;
+    match target {
+        LogTarget::Disk { log, key } => {
+            let mut log = SiteLog::open(log, key)?;
+            signed.accept(std::slice::from_ref(log.reader().log()))?;
+            let (bundle, appended) = log_envelope(&signed.signature.envelope, &signed.signer, &mut log)?;
+            let fragment = log.reader().fragment(&appended.checkpoint, &[appended.index])?;
+            signed.publish(log.reader().log(), &bundle, &fragment)
+        }
+        LogTarget::Rekor(client) => {
+            signed.accept(&client.logs)?;
+            if let Some(bundle) = signed.already_logged(&client.logs)? {
+                return Ok(Logged { bundle });
+            }
+            let logged = client.log(&signed.signature.envelope, &signed.signer)?;
+            let bundle = SigstoreBundle { entries: vec![logged.entry], ..signed.signature.clone() };
+            signed.publish(&logged.log, &bundle, &logged.fragment)
+        }
     }
-    let mut additions = Trust::default();
-    let wrong = |source| AttachError::Trust { path: folder.path().to_owned(), source };
-    additions.add_log(TrustedLog::new(log.reader().log().clone())).map_err(wrong)?;
-    let mut complete = trust.clone();
-    complete.merge(&additions).map_err(wrong)?;
-    if complete != trust {
-        folder.check_writable()?;
+}
+
+/// A layout with its one signature, verified, and the folder that says whose it is.
+struct SignedLayout<'a> {
+    subject: Subject<'a>,
+    signature: SigstoreBundle,
+    signer: PublicKey,
+    folder: &'a TrustFolder,
+    trust: Trust,
+}
+
+impl<'a> SignedLayout<'a> {
+    fn read(layout: &'a LayoutDir, folder: &'a TrustFolder) -> Result<Self, AttachError> {
+        let subject = Subject::read(layout)?;
+        let mut held = subject.signatures()?;
+        let found = held.len();
+        let signature = held.pop().ok_or(AttachError::Unsigned)?;
+        if found > 1 {
+            return Err(AttachError::SeveralSignatures { found });
+        }
+        let trust = folder.read_existing()?;
+        let signer = verified_signer(&signature, &subject, &trust)?;
+        subject.check_writable()?;
+        Ok(Self { subject, signature, signer, folder, trust })
     }
-    let (logged, appended) = log_envelope(&signature.envelope, &signer, &mut log)?;
-    let bytes = logged.encode()?;
-    let fragment =
-        log.reader().fragment(&appended.checkpoint, &[appended.index])?.encode().map_err(sealtrace_site_log::SiteLogError::from)?;
-    let input =
-        SymbolBundleInput { manifest: &subject.manifest, signature: Some(&bytes), fragment: Some(&fragment), index: &subject.index };
-    let (verdict, verified) = verify_symbol_bundle(&input, &complete);
-    let Some(bundle) = verified else {
-        return Err(AttachError::not_verified("the logged bundle", &verdict));
-    };
-    folder.extend(&additions)?;
-    subject.attach(&bytes, Some(&fragment))?;
-    Ok(Logged { bundle })
+
+    /// That the signature may be logged in one of these logs: it is in no other, and each can be added to the trust folder.
+    fn accept(&self, logs: &[LogKey]) -> Result<(), AttachError> {
+        let foreign = |entry: &&LogEntry| !logs.iter().any(|log| log.key_id() == entry.log_key_id);
+        if let Some(entry) = self.signature.entries.iter().find(foreign) {
+            return Err(AttachError::AlreadyLogged { log: KeyId::from_bytes(entry.log_key_id).hex() });
+        }
+        for log in logs {
+            let (_, complete) = self.trust_with(log)?;
+            if complete != self.trust {
+                self.folder.check_writable()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a log adds to the trust folder, and the whole.
+    fn trust_with(&self, log: &LogKey) -> Result<(Trust, Trust), AttachError> {
+        let wrong = |source| AttachError::Trust { path: self.folder.path().to_owned(), source };
+        let mut additions = Trust::default();
+        let known = self.trust.log_by_key_id(&log.key_id()).filter(|known| known.log == *log);
+        additions.add_log(known.cloned().unwrap_or_else(|| TrustedLog::new(log.clone()))).map_err(wrong)?;
+        let mut complete = self.trust.clone();
+        complete.merge(&additions).map_err(wrong)?;
+        Ok((additions, complete))
+    }
+
+    /// The bundle, when what is attached shows it in one of these logs already.
+    fn already_logged(&self, logs: &[LogKey]) -> Result<Option<VerifiedBundle>, AttachError> {
+        let logged = |entry: &LogEntry| logs.iter().find(|log| log.key_id() == entry.log_key_id);
+        let Some(log) = self.signature.entries.first().and_then(logged) else { return Ok(None) };
+        let Some(fragment) = self.subject.fragment()? else { return Ok(None) };
+        let (additions, complete) = self.trust_with(log)?;
+        let (_, verified) = self.verify(&self.signature.encode()?, &fragment, &complete);
+        if verified.is_some() {
+            self.folder.extend(&additions)?;
+        }
+        Ok(verified)
+    }
+
+    fn verify(&self, signature: &[u8], fragment: &[u8], trust: &Trust) -> (Verdict, Option<VerifiedBundle>) {
+        let (manifest, index) = (&self.subject.manifest, &self.subject.index);
+        verify_symbol_bundle(&SymbolBundleInput { manifest, signature: Some(signature), fragment: Some(fragment), index }, trust)
+    }
+
+    /// Verifies the whole as an importer will, extends the trust folder, attaches.
+    fn publish(&self, log: &LogKey, bundle: &SigstoreBundle, fragment: &Fragment) -> Result<Logged, AttachError> {
+        let (additions, complete) = self.trust_with(log)?;
+        let bytes = bundle.encode()?;
+        let fragment = fragment.encode().map_err(sealtrace_site_log::SiteLogError::from)?;
+        let (verdict, verified) = self.verify(&bytes, &fragment, &complete);
+        let Some(bundle) = verified else {
+            return Err(AttachError::not_verified("the logged bundle", &verdict));
+        };
+        self.folder.extend(&additions)?;
+        self.subject.attach(&bytes, Some(&fragment))?;
+        Ok(Logged { bundle })
+    }
 }
 
 /// The trusted key of a signature that verifies and is over this bundle's statement.

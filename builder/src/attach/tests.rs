@@ -56,8 +56,8 @@ impl Site {
         Self { dir, key: SigningKey::generate().unwrap() }
     }
 
-    fn log(&self, layout: &LayoutDir, trust: &TrustFolder) -> Result<seal::Logged, AttachError> {
-        log_layout(layout, &self.dir.path().join("log"), None, trust)
+    fn log(&self, layout: &LayoutDir, trust: &TrustFolder) -> Result<Logged, AttachError> {
+        log_layout(layout, LogTarget::Disk { log: &self.dir.path().join("log"), key: None }, trust)
     }
 }
 

@@ -192,7 +192,14 @@ fn unknown_keys_are_ignored_sixteen_at_least_and_a_bad_line_of_the_known_key_rej
     let signed = log.checkpoint(head(&leaves(5)));
     let mut note = Note::parse(signed.text()).unwrap();
     for index in 0..20 {
-        note.signatures.insert(0, NoteSignature { name: format!("witness{index}"), key_id: [1; 4], signature: vec![9; 72] });
+        note.signatures.insert(
+            0,
+            NoteSignature {
+                name: KeyName::parse(&format!("witness{index}")).unwrap(),
+                key_id: NoteKeyId::from_bytes([1; 4]),
+                signature: vec![9; 72],
+            },
+        );
     }
     let cosigned = SignedCheckpoint::parse(&note.encode()).unwrap();
     assert_eq!(cosigned.verify(&log.log), Ok(()));

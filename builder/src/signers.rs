@@ -27,28 +27,52 @@ pub(crate) fn parse(text: &OsStr) -> Result<KeyRef, Failure> {
     KeyRef::parse(text).map_err(|error| signer_failure(&error.into()))
 }
 
+/// What some signers need beside their reference.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SignerArgs {
+    #[cfg(feature = "fulcio")]
+    #[command(flatten)]
+    fulcio: fulcio::FulcioArgs,
+}
+
 /// Opens a signer.
 ///
 /// # Errors
 /// A failure with the documented exit code.
-pub(crate) fn open(reference: &KeyRef) -> Result<Box<dyn Signer>, Failure> {
+pub(crate) fn open(reference: &KeyRef, args: &SignerArgs) -> Result<Box<dyn Signer>, Failure> {
+    match reference {
+        KeyRef::Fulcio { url } => fulcio_signer(url, args).map_err(|error| signer_failure(&error)),
+        lasting => open_lasting(lasting),
+    }
+}
+
+/// Opens a signer whose key is there before and after.
+///
+/// # Errors
+/// As [`open`]; and for `fulcio`, whose keys live for one signature.
+pub(crate) fn open_lasting(reference: &KeyRef) -> Result<Box<dyn Signer>, Failure> {
     let opened = match reference {
-        KeyRef::Pkcs11(uri) => {
-            Pkcs11Signer::open(uri).map(|signer| Box::new(signer) as Box<dyn Signer>).map_err(|error| device(error.into()))
+        KeyRef::Pkcs11(uri) => Pkcs11Signer::open(uri).map(boxed).map_err(|error| device(error.into())),
+        KeyRef::Fulcio { .. } => {
+            return Err(Failure::new(ExitCode::NoVerdict, "a fulcio key lives for one signature and cannot be shown before")
+                .hint("name a key that lasts: a file, pkcs11:URI or 'exec:PROGRAM ARG…'"));
         }
-        KeyRef::Fulcio { url } => fulcio_signer(url),
         other => open_signer(other),
     };
     opened.map_err(|error| signer_failure(&error))
 }
 
+fn boxed(signer: impl Signer + 'static) -> Box<dyn Signer> {
+    Box::new(signer)
+}
+
 #[cfg(feature = "fulcio")]
-fn fulcio_signer(url: &str) -> Result<Box<dyn Signer>, SignerError> {
-    fulcio::FulcioSigner::open(url).map(|signer| Box::new(signer) as Box<dyn Signer>).map_err(|error| device(error.into()))
+fn fulcio_signer(url: &str, args: &SignerArgs) -> Result<Box<dyn Signer>, SignerError> {
+    fulcio::FulcioSigner::open(url, &args.fulcio).map(boxed).map_err(|error| device(error.into()))
 }
 
 #[cfg(not(feature = "fulcio"))]
-fn fulcio_signer(_: &str) -> Result<Box<dyn Signer>, SignerError> {
+fn fulcio_signer(_: &str, _: &SignerArgs) -> Result<Box<dyn Signer>, SignerError> {
     Err(device(WithoutFulcio.into()))
 }
 

@@ -3,6 +3,12 @@
 
 #[path = "signers/external.rs"]
 mod external;
+#[cfg(feature = "fulcio")]
+#[path = "signers/keyless.rs"]
+mod keyless;
+#[cfg(feature = "fulcio")]
+#[path = "support/server.rs"]
+mod server;
 #[path = "signers/site.rs"]
 mod site;
 mod support;

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use sealtrace_bundle::{SymbolBundleInput, VerifiedBundle, open_signature, verify_symbol_bundle};
 use sealtrace_digest::{BlobDigest, KeyId};
-use sealtrace_envelope::{Envelope, LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, decode_base64};
+use sealtrace_envelope::{
+    BUNDLE_MEDIA_TYPE, Envelope, LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigstoreBundle, decode_base64, encode_base64,
+};
 use sealtrace_signer::{Signer, sign_envelope};
 use sealtrace_site_log::{SiteLog, log_envelope};
 use sealtrace_tlog::{Fragment, LogKey};
@@ -28,6 +30,8 @@ pub(crate) struct Signed {
     pub(crate) already: bool,
     /// And it is in a log.
     pub(crate) logged: bool,
+    /// It stands for a certificate, not for a key that lasts: no trust folder knows it.
+    pub(crate) certified: bool,
 }
 
 /// What `log append` did: everything verified.
@@ -54,7 +58,11 @@ pub(crate) fn sign_layout(
     other: OtherSignature,
 ) -> Result<Signed, AttachError> {
     let subject = Subject::read(layout)?;
-    seal(&subject, signer.public_key(), (folder, other), || Ok(sign_envelope(PAYLOAD_TYPE_IN_TOTO, &subject.payload, signer)?))
+    let envelope = || Ok(sign_envelope(PAYLOAD_TYPE_IN_TOTO, &subject.payload, signer)?);
+    match signer.certificate() {
+        Some(certificate) => seal_certified(&subject, signer.public_key(), (certificate, other), envelope),
+        None => seal(&subject, signer.public_key(), (folder, other), envelope),
+    }
 }
 
 /// Attaches the signature that `envelope` gives, after it has been verified; it is not asked for when the key has signed already.
@@ -64,7 +72,7 @@ pub(super) fn seal(
     (folder, other): (&TrustFolder, OtherSignature),
     envelope: impl FnOnce() -> Result<Envelope, AttachError>,
 ) -> Result<Signed, AttachError> {
-    let signed = Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false };
+    let signed = Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false, certified: false };
     let mut trust = Trust::default();
     trust.add_signer(key.clone());
     if other == OtherSignature::Keep {
@@ -88,6 +96,35 @@ pub(super) fn seal(
     folder.extend(&trust)?;
     subject.attach(&bundle, None)?;
     Ok(signed)
+}
+
+/// Attaches a signature with its certificate. The signature is verified by whoever made the envelope; key and certificate by the signer.
+fn seal_certified(
+    subject: &Subject<'_>,
+    key: &PublicKey,
+    (certificate, other): (&[u8], OtherSignature),
+    envelope: impl FnOnce() -> Result<Envelope, AttachError>,
+) -> Result<Signed, AttachError> {
+    if other == OtherSignature::Keep
+        && let Some(one) = subject.signatures()?.first()
+    {
+        return Err(AttachError::AlreadySigned { signer: shown_key(&one.hint) });
+    }
+    subject.check_writable()?;
+    subject.attach(&certified_bundle(certificate, envelope()?)?, None)?;
+    Ok(Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false, certified: true })
+}
+
+/// A Sigstore bundle v0.3 with a certificate, not yet logged, canonical.
+fn certified_bundle(certificate: &[u8], mut envelope: Envelope) -> Result<Vec<u8>, AttachError> {
+    // A keyid would be the hash of a key that nobody keeps.
+    envelope.signatures.iter_mut().for_each(|signature| signature.keyid.clear());
+    let bundle = serde_json::json!({
+        "mediaType": BUNDLE_MEDIA_TYPE,
+        "verificationMaterial": { "certificate": { "rawBytes": encode_base64(certificate) }, "tlogEntries": [] },
+        "dsseEnvelope": envelope,
+    });
+    sealtrace_json::canonical(&bundle).map_err(|error| AttachError::encode("the bundle", &error))
 }
 
 /// Whether a signature is one by this key over the statement that would be signed. Not every signer gives the same bytes twice.

@@ -90,7 +90,7 @@ fn public_key(text: &OsStr) -> Result<PublicKey, Failure> {
     {
         return Ok(key);
     }
-    Ok(signers::open(&reference)?.public_key().clone())
+    Ok(signers::open_lasting(&reference)?.public_key().clone())
 }
 
 fn generate(args: &GenerateArgs) -> Outcome {

@@ -12,7 +12,7 @@ use sealtrace_signer::KeyRef;
 use super::{kind, next};
 use crate::attach::{AttachError, OtherSignature, Signed, TrustFolder, sign_layout};
 use crate::layout_dir::LayoutDir;
-use crate::signers::{self, KEY_HELP};
+use crate::signers::{self, KEY_HELP, SignerArgs};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,8 @@ pub(crate) struct SignArgs {
     layout: Option<PathBuf>,
     #[arg(long, value_name = "REF", required = true, help = KEY_HELP)]
     key: Option<OsString>,
+    #[command(flatten)]
+    signer: SignerArgs,
     #[command(flatten)]
     attach: AttachArgs,
     #[command(flatten)]
@@ -74,20 +76,20 @@ pub(crate) fn run(args: &SignArgs) -> Outcome {
     match (&args.phase, &args.layout, &args.key) {
         (Some(PhaseCommand::Prepare(args)), ..) => prepare::run(args),
         (Some(PhaseCommand::Assemble(args)), ..) => assemble::run(args),
-        (None, Some(layout), Some(key)) => sign(&Place { layout, args: &args.attach, output: args.output }, key),
+        (None, Some(layout), Some(key)) => sign(&Place { layout, args: &args.attach, output: args.output }, key, &args.signer),
         (None, ..) => Err(Failure::new(ExitCode::NoVerdict, "no layout and no key").hint("symbol-bundle sign LAYOUT --key REF")),
     }
 }
 
-fn sign(place: &Place<'_>, key: &OsString) -> Outcome {
+fn sign(place: &Place<'_>, key: &OsString, args: &SignerArgs) -> Outcome {
     let reference = signers::parse(key)?;
     let again = format!("symbol-bundle sign {} --key {}", next::word(place.layout), shown(&reference));
     // A wrong layout is told before a device is asked for anything, a wrong key file before that.
-    let signer = if matches!(reference, KeyRef::File(_)) { Some(signers::open(&reference)?) } else { None };
+    let signer = if matches!(reference, KeyRef::File(_)) { Some(signers::open(&reference, args)?) } else { None };
     place.attach(&again, |layout, folder, other| {
         let signer = match signer {
             Some(signer) => signer,
-            None => signers::open(&reference)?,
+            None => signers::open(&reference, args)?,
         };
         Ok(sign_layout(layout, signer.as_ref(), folder, other))
     })
@@ -114,11 +116,16 @@ impl Place<'_> {
         if self.output.json {
             print_json(&serde_json::json!({
                 "manifestDigest": signed.bundle, "signer": signed.signer, "already": signed.already, "logged": signed.logged,
-                "trust": folder.path(),
+                "certified": signed.certified, "trust": if signed.certified { None } else { Some(folder.path()) },
             }));
             return;
         }
         print(&format!("{}: {}", if signed.already { "already signed" } else { "signed" }, signed.bundle));
+        if signed.certified {
+            // Such a key is trusted through its certificate's authority, and nothing else can be done with it.
+            print(&format!("  by certified key {}, which is gone now", signed.signer));
+            return;
+        }
         print(&format!("  by key {}", signed.signer));
         print(&format!("  trust folder {}", escape(&folder.path().display().to_string())));
         let layout = next::word(self.layout);

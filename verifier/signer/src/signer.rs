@@ -20,6 +20,11 @@ pub trait Signer: std::fmt::Debug {
     /// [`SignerError`]
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignerError>;
 
+    /// The DER of the certificate that goes into a bundle in place of the key, when there is one.
+    fn certificate(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// SHA-256 of the public half's SPKI.
     fn key_id(&self) -> KeyId {
         self.public_key().key_id()

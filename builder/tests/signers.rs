@@ -1,5 +1,5 @@
 //! Signers: files, external programs, tokens, and signatures made elsewhere, through the tool as a user types it.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test helpers")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "test helpers")]
 
 #[path = "signers/external.rs"]
 mod external;

@@ -98,6 +98,15 @@ pub(super) fn seal(
     Ok(signed)
 }
 
+/// That a signature could be attached without dropping another: asked before anybody makes one that cannot be made twice.
+pub(crate) fn check_unsigned(layout: &LayoutDir) -> Result<(), AttachError> {
+    let subject = Subject::read(layout)?;
+    match subject.signatures()?.first() {
+        Some(one) => Err(AttachError::AlreadySigned { signer: shown_key(&one.hint) }),
+        None => subject.check_writable(),
+    }
+}
+
 /// Attaches a signature with its certificate. The signature is verified by whoever made the envelope; key and certificate by the signer.
 fn seal_certified(
     subject: &Subject<'_>,

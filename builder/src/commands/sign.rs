@@ -10,7 +10,7 @@ use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, pr
 use sealtrace_signer::KeyRef;
 
 use super::{kind, next};
-use crate::attach::{AttachError, OtherSignature, Signed, TrustFolder, sign_layout};
+use crate::attach::{AttachError, OtherSignature, Signed, TrustFolder, check_unsigned, sign_layout};
 use crate::layout_dir::LayoutDir;
 use crate::signers::{self, KEY_HELP, SignerArgs};
 
@@ -87,6 +87,13 @@ fn sign(place: &Place<'_>, key: &OsString, args: &SignerArgs) -> Outcome {
     // A wrong layout is told before a device is asked for anything, a wrong key file before that.
     let signer = if matches!(reference, KeyRef::File(_)) { Some(signers::open(&reference, args)?) } else { None };
     place.attach(&again, |layout, folder, other| {
+        if cfg!(feature = "fulcio")
+            && matches!(reference, KeyRef::Fulcio { .. })
+            && other == OtherSignature::Keep
+            && let Err(error) = check_unsigned(layout)
+        {
+            return Ok(Err(error));
+        }
         let signer = match signer {
             Some(signer) => signer,
             None => signers::open(&reference, args)?,

@@ -105,7 +105,9 @@ fn a_key_of_one_signature_is_certified_and_its_certificate_stands_in_the_bundle(
     site.set("SIGSTORE_ID_TOKEN", TOKEN);
     assert_ne!(site.json(&format!("{line} --replace"))["signer"], signed["signer"]);
     site.done("sign bundle --key k.key --replace");
+    let asked = server.requests();
     site.refused(&line, 2, &["already signed"]);
+    assert_eq!(server.requests(), asked, "no certificate is asked for that could not be used");
 }
 
 #[test]
@@ -156,8 +158,9 @@ fn refused(site: &Site, server: &Server, code: i32, says: &str) {
 
 #[test]
 fn an_instance_that_refuses_or_answers_anything_else_leaves_the_layout_untouched() {
+    type Case = (fn(&Request) -> Answer, i32, &'static str);
     let Some(site) = site() else { return };
-    let answers: [(fn(&Request) -> Answer, i32, &str); 7] = [
+    let answers: [Case; 7] = [
         (|_| Answer::status(400, "{\"message\":\"token expired\"}"), 1, "refuses with 400: {\"message\":\"token expired\"}"),
         (|_| Answer::status(200, "{}"), 3, "no certificate in it"),
         (|_| Answer::status(200, "<html>"), 3, "not strict JSON"),

@@ -1,4 +1,4 @@
-//! PKCS#11 tokens in process: SoftHSM as it is, and behind a module that takes the token away or answers garbage.
+//! PKCS#11 tokens in process: `SoftHSM` as it is, and behind a module that takes the token away or answers garbage.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// Names the skip when the machine has no SoftHSM or no pkcs11-tool.
+    /// Names the skip when the machine has no `SoftHSM` or no pkcs11-tool.
     pub(crate) fn new() -> Option<Self> {
         let Some(module) = MODULES.iter().find(|path| Path::new(path).is_file()) else {
             sealtrace_skip::skip("softhsm", "libsofthsm2.so is not installed");
@@ -120,7 +120,7 @@ fn the_pin_comes_from_a_file_the_environment_or_the_uri_and_is_never_shown() {
     token.site.set("SEALTRACE_PKCS11_PIN", PIN);
     token.site.done("sign bundle --key 'pkcs11:token=site;object=release'");
     // An error that repeats the command repeats no PIN.
-    let said = token.site.refused(&format!("sign bundle --key k.key"), 2, &["already signed"]);
+    let said = token.site.refused("sign bundle --key k.key", 2, &["already signed"]);
     assert!(!said.contains(PIN));
     token.site.done("sign bundle --key other.key --replace");
     let output = token.site.run(&format!("sign bundle --key '{bare}&pin-value={PIN}'"));
@@ -165,7 +165,7 @@ fn a_token_that_is_not_there_or_twice_there_is_refused_and_listed() {
     }
 }
 
-/// A module in front of SoftHSM's: all calls go through but `C_Sign`, which does what `SHIM_MODE` says. The function list is that of
+/// A module in front of `SoftHSM`'s: all calls go through but `C_Sign`, which does what `SHIM_MODE` says. The function list is that of
 /// PKCS#11 2.40: a version and then pointers, of which `C_Sign` is the 44th.
 const SHIM: &str = r#"
 #include <dlfcn.h>

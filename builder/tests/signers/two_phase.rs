@@ -67,7 +67,7 @@ fn what_is_prepared_is_the_bytes_their_digest_and_the_statement_each_time_the_sa
     let digest = digest.split(' ').next().unwrap();
     assert_eq!(request["paeSha256"], digest);
     assert_eq!(String::from_utf8(read("digest.hex")).unwrap(), format!("{digest}\n"));
-    assert_eq!(read("digest.bin").iter().map(|byte| format!("{byte:02x}")).collect::<String>(), digest);
+    assert_eq!(read("digest.bin").iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(), digest);
     assert_eq!(request["manifestDigest"], site.json("inspect bundle")["manifestDigest"]);
     let (public, id) = (std::fs::read_to_string(site.path("k.pub")).unwrap(), site.key_id("k.pub"));
     assert_eq!((&request["publicKey"], &request["keyId"]), (&Value::from(public), &Value::from(id)));

@@ -102,7 +102,7 @@ impl Pkcs11Uri {
                 "serial" => set("serial", &mut uri.serial, string("serial", value)?)?,
                 "object" => set("object", &mut uri.object, string("object", value)?)?,
                 "id" => {
-                    set("id", &mut uri.id, decode(value).ok_or(Pkcs11UriError::Value { name: "id", expected: "percent-encoded bytes" })?)?
+                    set("id", &mut uri.id, decode(value).ok_or(Pkcs11UriError::Value { name: "id", expected: "percent-encoded bytes" })?)?;
                 }
                 "slot-id" => {
                     let number = value.parse().map_err(|_error| Pkcs11UriError::Value { name: "slot-id", expected: "a number" })?;
@@ -198,8 +198,8 @@ impl std::fmt::Display for Pkcs11Uri {
             texts.iter().filter_map(|(name, value)| value.as_ref().map(|value| format!("{name}={}", encode(value.as_bytes())))).collect();
         parts.extend(self.slot_id.map(|number| format!("slot-id={number}")));
         parts.extend(self.id.as_ref().map(|id| {
-            let escaped: String = id.iter().map(|byte| format!("%{byte:02X}")).collect();
-            format!("id={escaped}")
+            let escaped: Vec<String> = id.iter().map(|byte| format!("%{byte:02X}")).collect();
+            format!("id={}", escaped.concat())
         }));
         write!(f, "pkcs11:{}", parts.join(";"))?;
         let path = |path: &PathBuf| encode(path.as_os_str().as_encoded_bytes());

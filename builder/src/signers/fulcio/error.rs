@@ -86,8 +86,12 @@ pub(crate) fn failure(error: &FulcioError) -> Failure {
     let exit = match error {
         FulcioError::Http(error) => return error.into(),
         FulcioError::Refused { .. } | FulcioError::OtherKey | FulcioError::Path(_) => ExitCode::Rejected,
-        FulcioError::Json(_) | FulcioError::NoCertificate | FulcioError::Chain { .. } | FulcioError::Pem { .. } => ExitCode::Malformed,
-        FulcioError::Certificate(_) | FulcioError::Token { .. } => ExitCode::Malformed,
+        FulcioError::Json(_)
+        | FulcioError::NoCertificate
+        | FulcioError::Chain { .. }
+        | FulcioError::Pem { .. }
+        | FulcioError::Certificate(_)
+        | FulcioError::Token { .. } => ExitCode::Malformed,
         _ => ExitCode::NoVerdict,
     };
     Failure::from_error(exit, "fulcio", error).hint(match error {

@@ -14,7 +14,7 @@ use crate::http::NetworkArgs;
 const MAX_TOKEN_BYTES: usize = 32 << 10;
 /// Names a token, as the Sigstore clients read it.
 const TOKEN_VARIABLE: &str = "SIGSTORE_ID_TOKEN";
-/// Where a GitHub Actions job asks for a token, and with what (GitHub's documentation, *OpenID Connect reference*).
+/// Where a GitHub Actions job asks for a token, and with what (GitHub's documentation, *`OpenID` Connect reference*).
 const GITHUB_URL: &str = "ACTIONS_ID_TOKEN_REQUEST_URL";
 const GITHUB_TOKEN: &str = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
 /// Whom the token is for.

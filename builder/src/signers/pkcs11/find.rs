@@ -28,8 +28,8 @@ pub(super) struct PrivateKey {
 impl PrivateKey {
     /// As errors show it, and as a reference can name it.
     fn shown(&self) -> String {
-        let id: String = self.id.iter().map(|byte| format!("%{byte:02X}")).collect();
-        format!("object={} id={id}", shown(&String::from_utf8_lossy(&self.label)))
+        let id: Vec<String> = self.id.iter().map(|byte| format!("%{byte:02X}")).collect();
+        format!("object={} id={}", shown(&String::from_utf8_lossy(&self.label)), id.concat())
     }
 }
 

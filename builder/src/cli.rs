@@ -23,7 +23,7 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Look into a bundle's symbol index
     Index(index::IndexArgs),
-    /// Generate signing keys
+    /// Generate signing keys, and show any
     Key(key::KeyArgs),
     /// Sign a bundle
     Sign(sign::SignArgs),
@@ -50,7 +50,7 @@ impl Cli {
             Command::Diff(args) => args.output.json,
             Command::Index(args) => args.output.json,
             Command::Key(args) => args.json(),
-            Command::Sign(args) => args.output.json,
+            Command::Sign(args) => args.json(),
             Command::Log(args) => args.json(),
             Command::Export(args) => args.output.json,
             Command::Import(args) => args.output.json,

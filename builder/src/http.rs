@@ -158,7 +158,15 @@ pub(crate) enum HttpError {
 #[derive(Debug, Clone, Copy)]
 enum Ask<'a> {
     Get,
-    Post { content_type: &'a str, body: &'a [u8] },
+    /// With a password that is sent to this server alone.
+    #[cfg(feature = "fulcio")]
+    GetAs {
+        bearer: &'a str,
+    },
+    Post {
+        content_type: &'a str,
+        body: &'a [u8],
+    },
 }
 
 /// One attempt that may be followed by another.
@@ -179,6 +187,15 @@ impl Server {
     /// [`HttpError`]
     pub(crate) fn get(&self, path: &str, limit: u64) -> Result<Reply, HttpError> {
         self.ask(path, Ask::Get, limit)
+    }
+
+    /// `GET base/path` with a bearer token.
+    ///
+    /// # Errors
+    /// [`HttpError`]
+    #[cfg(feature = "fulcio")]
+    pub(crate) fn get_as(&self, path: &str, bearer: &str, limit: u64) -> Result<Reply, HttpError> {
+        self.ask(path, Ask::GetAs { bearer }, limit)
     }
 
     /// `POST base/path`. It may arrive more than once.
@@ -207,6 +224,8 @@ impl Server {
         let started = Instant::now();
         let sent = match ask {
             Ask::Get => self.agent.get(url).call(),
+            #[cfg(feature = "fulcio")]
+            Ask::GetAs { bearer } => self.agent.get(url).header("authorization", format!("bearer {bearer}")).call(),
             Ask::Post { content_type, body } => self.agent.post(url).header("content-type", content_type).send(body),
         };
         let response = match sent {

@@ -16,6 +16,7 @@ mod pending;
 mod progress;
 mod rekor;
 mod release;
+mod signers;
 mod symbolize;
 mod transfer;
 mod witness;

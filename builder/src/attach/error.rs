@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use sealtrace_console::{ExitCode, Failure, escape};
 use sealtrace_digest::BlobDigest;
 use sealtrace_envelope::BundleError;
-use sealtrace_signer::{SigningKeyError, read_public_key_file};
+use sealtrace_signer::{SignerError, SigningKeyError, read_public_key_file};
 use sealtrace_site_log::SiteLogError;
 use sealtrace_store::StoreError;
 use sealtrace_trust::TrustError;
 use sealtrace_verdict::{Checks, Outcome, Verdict};
 
+use super::request::RequestError;
 use crate::layout_dir::LayoutDirError;
 use crate::rekor::RekorError;
+use crate::signers::signer_failure;
 
 /// Why a bundle cannot be signed, logged or trusted.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,12 @@ pub(crate) enum AttachError {
     /// The key cannot be used.
     #[error(transparent)]
     Key(#[from] SigningKeyError),
+    /// There is no signature.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// A signature that was made elsewhere cannot be used.
+    #[error(transparent)]
+    Request(#[from] RequestError),
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] SiteLogError),
@@ -158,6 +166,8 @@ impl From<AttachError> for Failure {
         match error {
             AttachError::Layout(error) => error.into(),
             AttachError::Key(error) => key_failure(&error),
+            AttachError::Signer(error) => signer_failure(&error),
+            AttachError::Request(error) => request_failure(&error),
             AttachError::Log(error) => log_failure(&error),
             AttachError::Rekor(error) => Self::from(&error),
             AttachError::Trust { ref path, source: TrustError::LogKeyConflict { .. } | TrustError::LogNameConflict { .. } } => {
@@ -206,6 +216,27 @@ impl From<AttachError> for Failure {
     }
 }
 
+/// The failure that a signature made elsewhere gives, with what to do next.
+fn request_failure(error: &RequestError) -> Failure {
+    let exit = match error {
+        RequestError::Read(_) => ExitCode::NoVerdict,
+        RequestError::Json(_) | RequestError::Key(_) | RequestError::Spelling { .. } => ExitCode::Malformed,
+        _ => ExitCode::Rejected,
+    };
+    Failure::from_error(exit, "signing request", error).hint(match error {
+        RequestError::Read(_) => "name the folder that `symbol-bundle sign prepare` wrote with --request",
+        RequestError::Other { .. } => "name the layout that the request was prepared for, or prepare it again: a rebuilt bundle is another one",
+        RequestError::OtherKey { .. } => "the layout is untouched; find out who changed the request, or name the key that it was prepared for",
+        RequestError::Spelling { .. } => {
+            "the layout is untouched; name the file with the bare signature, as `openssl dgst -sha256 -sign` or `pkcs11-tool --sign` writes it"
+        }
+        RequestError::Mismatch { .. } => {
+            "the layout is untouched; sign pae.bin with SHA-256, or digest.bin without hashing it again, with the key of the request"
+        }
+        _ => "the layout is untouched; prepare the request again: symbol-bundle sign prepare",
+    })
+}
+
 /// The failure that a key gives, with what to do next.
 pub(crate) fn key_failure(error: &SigningKeyError) -> Failure {
     let exit = match error {
@@ -252,8 +283,10 @@ fn unread_key(path: &Path, source: &std::io::Error) -> String {
 
 /// The failure that a log gives, with what to do next.
 pub(crate) fn log_failure(error: &SiteLogError) -> Failure {
-    if let SiteLogError::Signing(key) = error {
-        return key_failure(key);
+    match error {
+        SiteLogError::Signing(key) => return key_failure(key),
+        SiteLogError::Signer(signer) => return signer_failure(signer),
+        _ => {}
     }
     let exit = match error {
         SiteLogError::Damaged | SiteLogError::Disagrees { .. } | SiteLogError::CheckpointOrigin { .. } | SiteLogError::Missing(_) => {

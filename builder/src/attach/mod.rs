@@ -5,12 +5,14 @@
 
 mod error;
 mod layout;
+mod request;
 mod seal;
 mod trust_folder;
 
 pub(crate) use error::AttachError;
 pub(crate) use error::{key_failure, log_failure};
-pub(crate) use seal::{LogTarget, Logged, OtherSignature, check_loggable, log_layout, sign_layout};
+pub(crate) use request::{Prepared, REQUEST_FILE, Returned, Spelling, assemble_layout, prepare_layout};
+pub(crate) use seal::{LogTarget, Logged, OtherSignature, Signed, check_loggable, check_unsigned, log_layout, sign_layout};
 pub(crate) use trust_folder::TrustFolder;
 
 #[cfg(test)]

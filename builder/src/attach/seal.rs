@@ -5,9 +5,10 @@ use std::path::Path;
 use sealtrace_bundle::{SymbolBundleInput, VerifiedBundle, open_signature, verify_symbol_bundle};
 use sealtrace_digest::{BlobDigest, KeyId};
 use sealtrace_envelope::{
-    EntryBody, EntryVerifier, LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigningMaterial, SigstoreBundle, decode_base64,
+    BUNDLE_MEDIA_TYPE, EntryBody, EntryVerifier, Envelope, LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigningMaterial, SigstoreBundle,
+    decode_base64, encode_base64,
 };
-use sealtrace_signer::{SigningKey, sign_envelope};
+use sealtrace_signer::{Signer, sign_envelope};
 use sealtrace_site_log::{SiteLog, log_bundle};
 use sealtrace_tlog::{Fragment, LogKey};
 use sealtrace_trust::{Trust, TrustedLog};
@@ -30,6 +31,8 @@ pub(crate) struct Signed {
     pub(crate) already: bool,
     /// And it is in a log.
     pub(crate) logged: bool,
+    /// It stands for a certificate, not for a key that lasts: no trust folder knows it.
+    pub(crate) certified: bool,
 }
 
 /// What `log append` did: everything verified.
@@ -51,37 +54,94 @@ pub(crate) enum OtherSignature {
 /// Signs a layout's bundle and attaches the signature, not yet logged. Extends the trust folder by the key.
 pub(crate) fn sign_layout(
     layout: &LayoutDir,
-    key: &SigningKey,
+    signer: &dyn Signer,
     folder: &TrustFolder,
     other: OtherSignature,
 ) -> Result<Signed, AttachError> {
     let subject = Subject::read(layout)?;
-    let envelope = sign_envelope(PAYLOAD_TYPE_IN_TOTO, &subject.payload, key)?;
-    let mut signed = Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false };
+    let envelope = || Ok(sign_envelope(PAYLOAD_TYPE_IN_TOTO, &subject.payload, signer)?);
+    match signer.certificate() {
+        Some(certificate) => seal_certified(&subject, signer.public_key(), (certificate, other), envelope),
+        None => seal(&subject, signer.public_key(), (folder, other), envelope),
+    }
+}
+
+/// Attaches the signature that `envelope` gives, after it has been verified; it is not asked for when the key has signed already.
+pub(super) fn seal(
+    subject: &Subject<'_>,
+    key: &PublicKey,
+    (folder, other): (&TrustFolder, OtherSignature),
+    envelope: impl FnOnce() -> Result<Envelope, AttachError>,
+) -> Result<Signed, AttachError> {
+    let signed = Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false, certified: false };
     let mut trust = Trust::default();
-    trust.add_signer(key.public_key().clone());
+    trust.add_signer(key.clone());
     if other == OtherSignature::Keep {
         // One that cannot be read is kept as well.
         match subject.signatures()?.as_slice() {
             [] => {}
-            // RFC 6979: the same key and payload give the same envelope.
-            [one] if one.envelope == envelope => {
+            [one] if is_by(one, key, subject) => {
                 folder.extend(&trust)?;
                 return Ok(Signed { already: true, logged: !one.entries.is_empty(), ..signed });
             }
             [one, ..] => return Err(AttachError::AlreadySigned { signer: shown_key(one.hint()) }),
         }
     }
-    let bundle = SigstoreBundle::by_key(key.public_key(), Vec::new(), envelope).encode()?;
+    // Before a device is asked for a signature that then could not be kept.
+    subject.check_writable()?;
+    let bundle = SigstoreBundle::by_key(key, Vec::new(), envelope()?).encode()?;
     let mut checks = Checks::new();
     if open_signature(&bundle, &trust, &mut checks).is_none() {
         return Err(AttachError::failed_checks("the new signature", checks));
     }
-    subject.check_writable()?;
     folder.extend(&trust)?;
     subject.attach(&bundle, None)?;
-    signed.logged = false;
     Ok(signed)
+}
+
+/// That a signature could be attached without dropping another: asked before anybody makes one that cannot be made twice.
+pub(crate) fn check_unsigned(layout: &LayoutDir) -> Result<(), AttachError> {
+    let subject = Subject::read(layout)?;
+    match subject.signatures()?.first() {
+        Some(one) => Err(AttachError::AlreadySigned { signer: shown_key(one.hint()) }),
+        None => subject.check_writable(),
+    }
+}
+
+/// Attaches a signature with its certificate. The signature is verified by whoever made the envelope; key and certificate by the signer.
+fn seal_certified(
+    subject: &Subject<'_>,
+    key: &PublicKey,
+    (certificate, other): (&[u8], OtherSignature),
+    envelope: impl FnOnce() -> Result<Envelope, AttachError>,
+) -> Result<Signed, AttachError> {
+    if other == OtherSignature::Keep
+        && let Some(one) = subject.signatures()?.first()
+    {
+        return Err(AttachError::AlreadySigned { signer: shown_key(one.hint()) });
+    }
+    subject.check_writable()?;
+    subject.attach(&certified_bundle(certificate, envelope()?)?, None)?;
+    Ok(Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false, certified: true })
+}
+
+/// A Sigstore bundle v0.3 with a certificate, not yet logged, canonical.
+fn certified_bundle(certificate: &[u8], mut envelope: Envelope) -> Result<Vec<u8>, AttachError> {
+    // A keyid would be the hash of a key that nobody keeps.
+    envelope.signatures.iter_mut().for_each(|signature| signature.keyid.clear());
+    let bundle = serde_json::json!({
+        "mediaType": BUNDLE_MEDIA_TYPE,
+        "verificationMaterial": { "certificate": { "rawBytes": encode_base64(certificate) }, "tlogEntries": [] },
+        "dsseEnvelope": envelope,
+    });
+    sealtrace_json::canonical(&bundle).map_err(|error| AttachError::encode("the bundle", &error))
+}
+
+/// Whether a signature is one by this key over the statement that would be signed. Not every signer gives the same bytes twice.
+fn is_by(signature: &SigstoreBundle, key: &PublicKey, subject: &Subject<'_>) -> bool {
+    let envelope = &signature.envelope;
+    let same = signature.hint() == key.hint() && envelope.payload_type == PAYLOAD_TYPE_IN_TOTO && envelope.payload == subject.payload;
+    same && envelope.one_signature().is_ok_and(|one| one.keyid == key.hint()) && envelope.verify(key).is_ok()
 }
 
 /// Where a signature is logged.

@@ -1,13 +1,15 @@
 //! `symbol-bundle key`: signing keys.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
-use sealtrace_signer::{SigningKey, SigningKeyError, create_public_key_file};
+use sealtrace_envelope::PublicKey;
+use sealtrace_signer::{KeyRef, SigningKey, SigningKeyError, create_public_key_file, read_public_key_file};
 
 use super::next;
 use crate::attach::key_failure;
+use crate::signers::{self, KEY_HELP};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -20,6 +22,8 @@ pub(crate) struct KeyArgs {
 enum KeyCommand {
     /// Make an ECDSA P-256 key: K.key (private, mode 0600) and K.pub
     Generate(GenerateArgs),
+    /// Show a key's fingerprint and public half, wherever the key is
+    Show(ShowArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -31,17 +35,65 @@ struct GenerateArgs {
     report: OutputArgs,
 }
 
+#[derive(Debug, clap::Args)]
+struct ShowArgs {
+    #[arg(value_name = "REF", help = KEY_HELP)]
+    key: OsString,
+    /// Write the public half here (SPKI PEM); nothing is overwritten
+    #[arg(short, long, value_name = "K.pub")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    report: OutputArgs,
+}
+
 impl KeyArgs {
     /// Whether `--json` was given.
     pub(crate) fn json(&self) -> bool {
-        let KeyCommand::Generate(args) = &self.command;
-        args.report.json
+        match &self.command {
+            KeyCommand::Generate(args) => args.report.json,
+            KeyCommand::Show(args) => args.report.json,
+        }
     }
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &KeyArgs) -> Outcome {
-    let KeyCommand::Generate(args) = &args.command;
+    match &args.command {
+        KeyCommand::Generate(args) => generate(args),
+        KeyCommand::Show(args) => show(args),
+    }
+}
+
+fn show(args: &ShowArgs) -> Outcome {
+    let key = public_key(&args.key)?;
+    let pem = key.to_pem().map_err(|error| Failure::from_error(ExitCode::Malformed, "key", &error))?;
+    if let Some(path) = &args.output {
+        create_public_key_file(path, &key).map_err(|error| failure(&error))?;
+    }
+    if args.report.json {
+        print_json(&serde_json::json!({ "keyId": key.key_id(), "publicKeyPem": pem, "publicKey": args.output }));
+        return Ok(ExitCode::Done);
+    }
+    print(&format!("key id      {}", key.key_id()));
+    match &args.output {
+        Some(path) => print(&format!("public key  {}", escape(&path.display().to_string()))),
+        None => print(pem.trim_end()),
+    }
+    Ok(ExitCode::Done)
+}
+
+/// The public half of a key; of a public key file, the key itself.
+fn public_key(text: &OsStr) -> Result<PublicKey, Failure> {
+    let reference = signers::parse(text)?;
+    if let KeyRef::File(path) = &reference
+        && let Ok(key) = read_public_key_file(path)
+    {
+        return Ok(key);
+    }
+    Ok(signers::open_lasting(&reference)?.public_key().clone())
+}
+
+fn generate(args: &GenerateArgs) -> Outcome {
     if names_a_folder(&args.output) {
         return Err(Failure::new(
             ExitCode::NoVerdict,

@@ -89,6 +89,18 @@ impl PublicKey {
         Ok(Self { spki: der.as_bytes().to_vec(), key })
     }
 
+    /// The key of a point in its uncompressed encoding (SEC 1, section 2.3.3), as devices give it.
+    ///
+    /// # Errors
+    /// [`KeyError::NotP256`] for another encoding and for a point that is not on the curve.
+    pub fn from_uncompressed_point(point: &[u8]) -> Result<Self, KeyError> {
+        if point.first() != Some(&0x04) {
+            return Err(KeyError::NotP256 { reason: "not an uncompressed point".to_owned() });
+        }
+        let key = VerifyingKey::from_sec1_bytes(point).map_err(|error| KeyError::NotP256 { reason: error.to_string() })?;
+        Self::from_verifying_key(key)
+    }
+
     /// The DER of the SPKI.
     pub fn spki(&self) -> &[u8] {
         &self.spki

@@ -34,6 +34,17 @@ pub(crate) fn read_private(path: &Path) -> Result<(Vec<u8>, Option<u32>), Signin
     Ok((read(&mut file, path)?, Some(mode).filter(|mode| mode & GROUP_AND_OTHERS != 0)))
 }
 
+/// Reads a small file with a secret, such as a PIN. Nobody but its owner may be able to read or write it.
+///
+/// # Errors
+/// [`SigningKeyError::Io`], [`SigningKeyError::Exposed`].
+pub fn read_secret_file(path: &Path) -> Result<Vec<u8>, SigningKeyError> {
+    match read_private(path)? {
+        (bytes, None) => Ok(bytes),
+        (_, Some(mode)) => Err(SigningKeyError::Exposed { path: path.to_owned(), mode }),
+    }
+}
+
 /// Reads a public key file (SPKI PEM).
 ///
 /// # Errors

@@ -6,7 +6,7 @@ use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
 use std::path::{Path, PathBuf};
 
 use sealtrace_digest::KeyId;
-use sealtrace_envelope::{Envelope, KeyError, PublicKey, pae};
+use sealtrace_envelope::{KeyError, PublicKey};
 
 use crate::file;
 
@@ -155,15 +155,6 @@ impl SigningKey {
         let public = PublicKey::from_verifying_key(*key.verifying_key()).map_err(|error| unusable(&error))?;
         Ok(Self { key, public })
     }
-}
-
-/// Signs a payload as a DSSE envelope with one signature.
-///
-/// # Errors
-/// [`SigningKeyError::Unusable`]
-pub fn sign_envelope(payload_type: &str, payload: &[u8], key: &SigningKey) -> Result<Envelope, SigningKeyError> {
-    let signature = key.sign(&pae(payload_type, payload))?;
-    Ok(Envelope::new(payload_type, payload, signature, key.public_key()))
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> SigningKeyError {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sealtrace_envelope::{BundleError, EntryError, KeyError};
 use sealtrace_json::JsonError;
-use sealtrace_signer::SigningKeyError;
+use sealtrace_signer::{SignerError, SigningKeyError};
 use sealtrace_tlog::{CheckpointError, EntryBundleError, FragmentError, MissingNode, OriginError};
 
 /// Why a log cannot be used.
@@ -74,6 +74,9 @@ pub enum SiteLogError {
     /// The signing key cannot be used.
     #[error(transparent)]
     Signing(#[from] SigningKeyError),
+    /// Whoever signs what is logged gives no signature.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// A checkpoint on disk is malformed or not this log's.
     #[error("log checkpoint: {0}")]
     Checkpoint(#[from] CheckpointError),

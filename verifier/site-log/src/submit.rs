@@ -1,7 +1,7 @@
 //! Signing and logging: the Sigstore bundle with its entry and inclusion proof. Not here: how the log grows.
 
 use sealtrace_envelope::{EntryBody, EntryVerifier, Envelope, InclusionProof, LogEntry, PublicKey, SigningMaterial, SigstoreBundle};
-use sealtrace_signer::{SigningKey, sign_envelope};
+use sealtrace_signer::{Signer, sign_envelope};
 
 use crate::error::SiteLogError;
 use crate::log::{Appended, SiteLog};
@@ -41,11 +41,11 @@ pub fn log_bundle(signed: &SigstoreBundle, signer: &PublicKey, log: &mut SiteLog
     Ok((SigstoreBundle { entries: vec![entry], ..signed.clone() }, appended))
 }
 
-/// Signs a payload, logs it, and gives the bytes of the Sigstore bundle. The same payload, key and log give the same bytes.
+/// Signs a payload, logs it, and gives the bytes of the Sigstore bundle. The same payload, key file and log give the same bytes.
 ///
 /// # Errors
 /// [`SiteLogError`]
-pub fn sign_and_log(payload_type: &str, payload: &[u8], key: &SigningKey, log: &mut SiteLog) -> Result<Vec<u8>, SiteLogError> {
+pub fn sign_and_log(payload_type: &str, payload: &[u8], key: &dyn Signer, log: &mut SiteLog) -> Result<Vec<u8>, SiteLogError> {
     let envelope = sign_envelope(payload_type, payload, key)?;
     let (bundle, _appended) = log_envelope(&envelope, key.public_key(), log)?;
     Ok(bundle.encode()?)

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -18,9 +19,9 @@ pub(crate) struct Cli {
     /// Where to write the witness
     #[arg(short, long = "output", value_name = "FILE", default_value = "trace.sigstore.json")]
     pub(crate) output_file: PathBuf,
-    /// The site's signing key; without it the statement stays unsigned
-    #[arg(long, value_name = "K.key", requires = "log")]
-    pub(crate) key: Option<PathBuf>,
+    /// The site's signing key: a file, or exec:PROGRAM of an external signer; without it the statement stays unsigned
+    #[arg(long, value_name = "REF", requires = "log")]
+    pub(crate) key: Option<OsString>,
     /// The site's log
     #[arg(long, value_name = "DIR", requires = "key")]
     pub(crate) log: Option<PathBuf>,

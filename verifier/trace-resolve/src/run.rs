@@ -1,5 +1,6 @@
 //! From arguments to one witness: open, derive, sign, write. The trace itself is written last.
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use sealtrace_bundle::VerifiedBundle;
@@ -8,7 +9,7 @@ use sealtrace_console::{ExitCode, Failure, Outcome, note, print, print_json};
 use sealtrace_digest::{CaptureSha256, FileSha256};
 use sealtrace_envelope::{MAX_STATEMENT_BYTES, PAYLOAD_TYPE_IN_TOTO, pae_digest};
 use sealtrace_resolve::{ResolverIdentity, SourceBundle, Sources, WitnessInput, capture_event, derive, statement};
-use sealtrace_signer::SigningKey;
+use sealtrace_signer::{KeyRef, Signer, SignerError, open_signer};
 use sealtrace_site_log::{SiteLog, sign_and_log};
 use sealtrace_store::{Store, read_bounded};
 use sealtrace_trace::{Capture, MAX_CAPTURE_BYTES, MicroWitness};
@@ -98,15 +99,27 @@ fn identity() -> ResolverIdentity {
     ResolverIdentity { version: env!("CARGO_PKG_VERSION").to_owned(), sha256: own.map(|bytes| FileSha256::of(&bytes).hex()) }
 }
 
-fn sign(payload: &[u8], key: &Path, log: &Path, log_key: Option<&Path>) -> Result<Vec<u8>, Failure> {
-    let key = SigningKey::load(key).map_err(|error| {
-        Failure::from_error(ExitCode::NoVerdict, "signing key", &error).hint("make one: symbol-bundle key generate -o site")
-    })?;
+fn sign(payload: &[u8], key: &OsStr, log: &Path, log_key: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let key = open_key(key)?;
     let mut log = SiteLog::open(log, log_key).map_err(|error| {
         Failure::from_error(ExitCode::NoVerdict, "site log", &error).hint("make one: symbol-bundle log init --log DIR --origin ORIGIN")
     })?;
-    sign_and_log(PAYLOAD_TYPE_IN_TOTO, payload, &key, &mut log)
+    sign_and_log(PAYLOAD_TYPE_IN_TOTO, payload, key.as_ref(), &mut log)
         .map_err(|error| Failure::from_error(ExitCode::NoVerdict, "signing and logging", &error))
+}
+
+fn open_key(reference: &OsStr) -> Result<Box<dyn Signer>, Failure> {
+    KeyRef::parse(reference).map_err(SignerError::from).and_then(|reference| open_signer(&reference)).map_err(|error| {
+        let failure = Failure::from_error(ExitCode::NoVerdict, "signing key", &error);
+        match error {
+            SignerError::Reference(_) => failure.hint("name a file, or an external signer: --key 'exec:PROGRAM ARG…'"),
+            SignerError::NotHere { .. } => {
+                failure.hint("reach the token through an external signer: --key 'exec:PROGRAM ARG…', as docs/formats/exec-signer.md has it")
+            }
+            SignerError::Exec(_) => failure.hint("run the program with the argument public-key by hand, and see what it prints"),
+            _ => failure.hint("make one: symbol-bundle key generate -o site"),
+        }
+    })
 }
 
 fn event_line(cli: &Cli, resolved: &Resolved) -> Result<String, Failure> {

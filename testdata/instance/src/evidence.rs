@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::key::{base64, sha256};
 use crate::log::{self, Note, Subject, Verifier};
-use crate::recipe::{Content, Recipe, Shape, Signer};
+use crate::recipe::{Content, KeyId, Recipe, Shape, Signer};
 use crate::time::{BEGIN, SIGNED, rfc3339};
 use crate::timestamp::Token;
 
@@ -72,7 +72,7 @@ impl Recipe {
                 let message = [header.as_bytes(), &payload].concat();
                 let signature = self.signed_by.sign(&message);
                 let mut entry = json!({ "sig": base64(&signature) });
-                if self.signer == Signer::ManagedKey {
+                if self.signer == Signer::ManagedKey && self.keyid == KeyId::Hint {
                     entry["keyid"] = base64(&self.key.id()).into();
                 }
                 let json = json!({ "payload": base64(&payload), "payloadType": PAYLOAD_TYPE, "signatures": [entry] });

@@ -36,6 +36,14 @@ pub(crate) enum Signer {
     ManagedKey,
 }
 
+/// What an envelope's signature says of a managed key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyId {
+    /// The bundle's hint: base64 of the SHA-256 of the `SubjectPublicKeyInfo`.
+    Hint,
+    Absent,
+}
+
 /// Which Rekor logged it, and in which bundle.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -69,6 +77,7 @@ pub(crate) struct Recipe {
     pub(crate) signed_artifact: Vec<u8>,
     pub(crate) artifact: Vec<u8>,
     pub(crate) edit_statement: fn(&mut Value),
+    pub(crate) keyid: KeyId,
     pub(crate) identity: &'static str,
     pub(crate) issuer: &'static str,
     pub(crate) entry: Entry,
@@ -165,6 +174,7 @@ impl Recipe {
             signed_artifact: ARTIFACT.to_vec(),
             artifact: ARTIFACT.to_vec(),
             edit_statement: |_| {},
+            keyid: KeyId::Hint,
             identity: IDENTITY,
             issuer: ISSUER,
             entry: Entry::honest(),
@@ -187,6 +197,12 @@ impl Recipe {
     /// The same, by a managed key.
     pub(crate) fn by_key(mut self) -> Self {
         self.signer = Signer::ManagedKey;
+        self
+    }
+
+    /// The same, with no keyid in the envelope.
+    pub(crate) fn without_keyid(mut self) -> Self {
+        self.keyid = KeyId::Absent;
         self
     }
 

@@ -41,6 +41,7 @@ const RANKS: &[(&str, u32)] = &[
     ("sealtrace-manual", 12),
     ("sealtrace-layers", 12),
     ("sealtrace-skip", 0),
+    ("sealtrace-instance", 1),
     ("sealtrace-acceptance", 12),
 ];
 /// Crates that only work on bytes: none of them may depend on a device crate.

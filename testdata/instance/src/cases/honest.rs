@@ -27,6 +27,7 @@ fn rekor2() -> Vec<Case> {
             Recipe::message().by_key().unstamped(),
         ),
         accept("dsse-key", "DSSE envelope by a managed key, Rekor v2, no authenticated time", Recipe::dsse().by_key().unstamped()),
+        accept("dsse-key-without-keyid", "the envelope's signature has no keyid", Recipe::dsse().by_key().without_keyid()),
         accept("timestamp-embedded", "the timestamp carries its authority's certificate", embedded),
         accept("checkpoint-cosigned", "a signature line by an unknown log witness stands below the log's own", cosigned),
     ]
@@ -42,12 +43,12 @@ fn other_algorithms() -> Vec<Case> {
         accept("log-ed25519", "the log's key is Ed25519", ed25519_log),
         accept("signer-p384", "message signature by a P-384 key over SHA-384", Recipe::message().signed_with(&p384)),
         accept("dsse-signer-p384", "DSSE envelope by a P-384 key over SHA-384", Recipe::dsse().signed_with(&p384)),
-        accept("dsse-key-p384", "DSSE envelope by a managed P-384 key", Recipe::dsse().by_key().signed_with(&p384)),
+        accept("dsse-key-p384", "DSSE envelope by a managed P-384 key", Recipe::dsse().by_key().without_keyid().signed_with(&p384)),
     ]
 }
 
 fn rekor1() -> Vec<Case> {
-    let ed25519 = Recipe::dsse().by_key().signed_with(&Key::ed25519("instance signer")).rekor1(Shape::Rekor1);
+    let ed25519 = Recipe::dsse().by_key().without_keyid().signed_with(&Key::ed25519("instance signer")).rekor1(Shape::Rekor1);
     vec![
         accept("rekor1-message", "Rekor v1 in a bundle v0.3: promise and proof", Recipe::message().rekor1(Shape::Rekor1)),
         accept("rekor1-dsse", "a Rekor v1 entry of kind dsse", Recipe::dsse().rekor1(Shape::Rekor1)),

@@ -13,6 +13,7 @@ use spki::SubjectPublicKeyInfoRef;
 
 use crate::ecdsa::{verify_p256, verify_p384, verify_p521};
 use crate::hash::Hash;
+use crate::pem::decode_pem;
 
 /// The most bytes of a key's SPKI or PEM (ours; an RSA-4096 PEM is 800, an ML-DSA-44 PEM 1,900).
 const MAX_KEY_BYTES: usize = 8192;
@@ -159,7 +160,7 @@ impl VerifyingKey {
         if pem.len() > MAX_KEY_BYTES {
             return Err(KeyError::TooLarge { found: pem.len() });
         }
-        let (label, der) = der::pem::decode_vec(pem.trim_ascii()).map_err(|error| KeyError::Malformed { reason: error.to_string() })?;
+        let (label, der) = decode_pem(pem)?;
         if label != "PUBLIC KEY" {
             return Err(KeyError::Malformed { reason: format!("PEM label {label:?}, expected \"PUBLIC KEY\"") });
         }

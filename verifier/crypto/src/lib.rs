@@ -7,9 +7,11 @@
 mod ecdsa;
 mod hash;
 mod key;
+mod pem;
 
 pub use hash::Hash;
 pub use key::{Algorithm, KeyError, MAX_RSA_BITS, MIN_RSA_BITS, SignatureError, VerifyingKey};
+pub use pem::decode_pem;
 
 #[cfg(test)]
 mod tests;

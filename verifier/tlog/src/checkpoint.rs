@@ -175,6 +175,16 @@ impl SignedCheckpoint {
         &self.checkpoint
     }
 
+    /// Its signature lines, in order; none is verified.
+    pub fn signatures(&self) -> &[NoteSignature] {
+        &self.note.signatures
+    }
+
+    /// What every line signs: the note's text.
+    pub fn signed_text(&self) -> &str {
+        &self.note.text
+    }
+
     /// The exact text it was parsed from.
     pub fn text(&self) -> &str {
         &self.text

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use sealtrace_console::{OutputArgs, StoreArgs};
 
+use crate::sigstore::SigstoreArgs;
+
 /// Verifies symbol bundles and trace witnesses offline
 #[derive(Debug, Parser)]
 #[command(name = "trace-verify", version, max_term_width = 110, args_conflicts_with_subcommands = true, arg_required_else_help = true)]
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     Pack(PackArgs),
     /// Verify and replay an evidence archive, with its trust folder and nothing else
     Audit(AuditArgs),
+    /// Verify any Sigstore bundle offline, against a trusted root
+    Sigstore(SigstoreArgs),
     /// List the bundles of the store
     Bundles(BundlesArgs),
 }
@@ -138,6 +142,7 @@ impl Cli {
             Some(Command::Explain(args)) => args.output.json,
             Some(Command::Pack(args)) => args.output.json,
             Some(Command::Audit(args)) => args.output.json,
+            Some(Command::Sigstore(args)) => args.output.json,
             Some(Command::Bundles(args)) => args.output.json,
         }
     }

@@ -11,6 +11,7 @@ mod judge;
 mod pack;
 mod render;
 mod run;
+mod sigstore;
 mod world;
 
 use clap::CommandFactory as _;

@@ -56,7 +56,7 @@ pub(crate) fn trace(path: &Path, judged: &Judged, verdict: &Verdict) {
     conclusion(verdict);
 }
 
-fn word(conclusion: Conclusion) -> String {
+pub(crate) fn word(conclusion: Conclusion) -> String {
     let (tone, word) = match conclusion {
         Conclusion::Verified => (Tone::Good, "VERIFIED"),
         Conclusion::Rejected => (Tone::Bad, "REJECTED"),
@@ -78,7 +78,7 @@ fn logged(log: &LogPosition, assurance: Assurance) -> String {
 }
 
 /// `17 passed, 0 failed, 1 skipped`.
-fn checked(verdict: &Verdict) -> String {
+pub(crate) fn checked(verdict: &Verdict) -> String {
     let count = |outcome| verdict.checks().iter().filter(|check| check.outcome == outcome).count();
     let (pass, fail, skipped) = (count(Outcome::Pass), count(Outcome::Fail), count(Outcome::Skipped));
     let listed = if skipped == 0 { "" } else { "; --json lists each" };

@@ -8,7 +8,7 @@ use sealtrace_console::{ExitCode, Failure, Outcome, print_json};
 use crate::cli::{Cli, Command, VerifyArgs};
 use crate::judge::{Judged, judge};
 use crate::world::{World, captures, is_archive, read_trace};
-use crate::{audit, bundle, explain, pack, render};
+use crate::{audit, bundle, explain, pack, render, sigstore};
 
 /// What `--dsse` requires.
 const DSSE_CHECKS: &[&str] = &["envelope-one-signature", "key-hint", "signer-trusted", "dsse-signature"];
@@ -36,6 +36,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Some(Command::Explain(args)) => explain::run(args),
         Some(Command::Pack(args)) => pack::run(args),
         Some(Command::Audit(args)) => audit::run(args),
+        Some(Command::Sigstore(args)) => sigstore::run(args),
         Some(Command::Bundles(args)) => bundle::list(args),
         None => verify(&cli.verify),
     }

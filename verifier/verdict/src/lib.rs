@@ -3,6 +3,10 @@
 //! *Malformed*, *rejected* and *undecided* never look alike. Not here: any check itself.
 #![forbid(unsafe_code)]
 
+mod time;
+
+pub use time::{TimeError, UnixTime};
+
 use serde::Serialize;
 
 /// The exit codes of all tools; the table in the README is this enum.

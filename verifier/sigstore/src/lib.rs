@@ -1,0 +1,26 @@
+//! Verifies any Sigstore bundle offline: v0.1 to v0.3, message signatures and DSSE, Rekor v1 and v2, RFC 3161, certificates and managed keys.
+//!
+//! Bytes, a trusted root and the expected signer come in; a verdict with every check goes out, and with it, where all of them held, a
+//! [`VerifiedArtifact`]. Pure: no clock is asked, time is what was authenticated. Not here: which root to trust, our own predicates.
+#![forbid(unsafe_code)]
+
+mod artifact;
+mod body;
+mod bundle;
+mod log;
+mod material;
+mod root;
+mod time;
+mod verify;
+mod wire;
+
+pub use artifact::{Artifact, ArtifactError};
+pub use body::{BodyError, EntryKind};
+pub use bundle::{Bundle, BundleError, Content, LogEntry, MAX_BUNDLE_BYTES, Material, Version};
+pub use material::{Expected, Signer};
+pub use root::{Authority, MAX_ROOT_BYTES, TransparencyLog, TrustedRoot, TrustedRootError, Window};
+pub use time::{AuthenticatedTime, TimeSource};
+pub use verify::{Request, VerifiedArtifact, verify};
+
+#[cfg(test)]
+mod tests;

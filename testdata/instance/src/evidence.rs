@@ -163,6 +163,7 @@ impl Recipe {
             key_name: self.origin.to_owned(),
             key_id: [id[0], id[1], id[2], id[3]],
             signed_by: self.log_key.clone(),
+            extension: String::new(),
             more: String::new(),
         };
         (self.edit_note)(&mut note);
@@ -190,6 +191,7 @@ impl Recipe {
             let certificates: Vec<Value> = certificates.iter().map(|der| json!({ "rawBytes": base64(der) })).collect();
             json!({ "certificates": certificates })
         };
+        let tsa: Vec<Vec<u8>> = [&self.tsa].into_iter().chain(&self.tsa_chain).map(|template| template.issue(None)).collect();
         let subject = |name: &str| json!({ "organization": "instance.example", "commonName": name });
         let key = |key: &crate::key::Key| json!({ "rawBytes": base64(&key.spki()), "keyDetails": key.details(), "validFor": since });
         let ct = crate::key::Key::p256("instance ct log");
@@ -209,7 +211,7 @@ impl Recipe {
             }],
             "timestampAuthorities": [{
                 "subject": subject(self.tsa.subject), "uri": "https://tsa.instance.example",
-                "certChain": chain(&[self.tsa.issue(None), self.tsa_root.issue(None)]), "validFor": since,
+                "certChain": chain(&tsa), "validFor": since,
             }],
         });
         (self.edit_root)(&mut root);

@@ -16,13 +16,15 @@ pub(crate) struct Note {
     pub(crate) key_name: String,
     pub(crate) key_id: [u8; 4],
     pub(crate) signed_by: Key,
+    /// Lines after the root that only the log's own readers understand.
+    pub(crate) extension: String,
     /// Lines after the log's own signature, such as cosignatures.
     pub(crate) more: String,
 }
 
 impl Note {
     pub(crate) fn encode(&self) -> String {
-        let text = format!("{}\n{}\n{}\n", self.origin, self.size, base64(&self.root));
+        let text = format!("{}\n{}\n{}\n{}", self.origin, self.size, base64(&self.root), self.extension);
         let signature = [&self.key_id[..], &self.signed_by.sign(text.as_bytes())].concat();
         format!("{text}\n\u{2014} {} {}\n{}", self.key_name, base64(&signature), self.more)
     }

@@ -5,8 +5,8 @@
 use serde_json::Value;
 
 use crate::certificate::{
-    CERT_AND_CRL_SIGN, CODE_SIGNING, DIGITAL_SIGNATURE, Sct, Template, authority, extended_key_usage, identity, issuer, key_usage,
-    time_stamping,
+    CERT_AND_CRL_SIGN, CODE_SIGNING, DIGITAL_SIGNATURE, Sct, TIME_STAMPING, Template, authority, extended_key_usage, identity, issuer,
+    key_usage, time_stamping,
 };
 use crate::key::Key;
 use crate::log::Note;
@@ -84,7 +84,8 @@ pub(crate) struct Recipe {
     pub(crate) origin: &'static str,
     pub(crate) log_key: Key,
     pub(crate) edit_note: fn(&mut Note),
-    pub(crate) tsa_root: Template,
+    /// The authorities above the timestamp authority, its own first, the root last.
+    pub(crate) tsa_chain: Vec<Template>,
     pub(crate) tsa: Template,
     /// None where no authority stamps the signature.
     pub(crate) token: Option<fn(&mut Token)>,
@@ -153,6 +154,13 @@ pub(crate) fn tsa_root(key: &Key) -> Template {
     root("instance tsa root", key, 0x5152)
 }
 
+/// An authority between a root and a timestamp authority.
+pub(crate) fn tsa_intermediate(above: &Template, key: Key) -> Template {
+    let mut intermediate = below(above, "instance tsa intermediate", key, 0x5154);
+    intermediate.extensions = vec![authority(Some(0)), key_usage(CERT_AND_CRL_SIGN), extended_key_usage(TIME_STAMPING)];
+    intermediate
+}
+
 impl Recipe {
     /// A message signature by certificate: logged in Rekor v2, timestamped.
     pub(crate) fn message() -> Self {
@@ -182,7 +190,7 @@ impl Recipe {
             log_key: Key::p256("instance log"),
             edit_note: |_| {},
             tsa: tsa_below(&tsa_root, Key::p256("instance tsa")),
-            tsa_root,
+            tsa_chain: vec![tsa_root],
             token: Some(|_| {}),
             edit_root: |_| {},
             edit_bundle: |_| {},

@@ -108,7 +108,7 @@ fn write_chain(folder: &Path) -> io::Result<()> {
         ("root.pem", recipe.root.issue(None)),
         ("intermediate.pem", recipe.intermediate.issue(None)),
         ("leaf.pem", recipe.leaf.issue(recipe.sct.as_ref())),
-        ("tsa-root.pem", recipe.tsa_root.issue(None)),
+        ("tsa-root.pem", recipe.tsa_chain[0].issue(None)),
         ("tsa.pem", recipe.tsa.issue(None)),
     ];
     for (name, der) in certificates {

@@ -44,7 +44,8 @@ fn every_conformance_case_has_the_expected_outcome_by_path_and_by_digest() {
     };
     let suite = PathBuf::from(corpus).join("sigstore-conformance/bundle-verify");
     assert!(!read(&suite.join("a.txt")).is_empty());
-    let mut cases: Vec<PathBuf> = std::fs::read_dir(&suite).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut cases: Vec<PathBuf> =
+        std::fs::read_dir(&suite).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
     cases.sort();
     assert_eq!(cases.len(), CASES);
     let mut wrong = Vec::new();

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::sync::OnceLock;
 
+use sealtrace_acceptance::run;
 use sealtrace_instance::{Expected, WrittenCase};
+use serde_json::Value;
 
 use crate::peers::{self, Peer};
-use crate::{Said, digest_of, known, ours, trace_verify};
+use crate::{Said, checks, digest_of, known, ours, trace_verify};
 
 /// The cases, written once, and the folder that holds them.
 fn instance() -> &'static (tempfile::TempDir, Vec<WrittenCase>) {
@@ -19,14 +22,19 @@ fn instance() -> &'static (tempfile::TempDir, Vec<WrittenCase>) {
     })
 }
 
-fn verify(case: &WrittenCase) -> (Said, String) {
+/// Our command for a case, but for the artifact.
+fn command(case: &WrittenCase) -> Command {
     let mut command = trace_verify();
     command.arg("--bundle").arg(&case.bundle).arg("--trusted-root").arg(&case.trusted_root);
     match &case.key {
         Some(key) => command.arg("--key").arg(key),
         None => command.args(["--certificate-identity", case.identity, "--certificate-oidc-issuer", case.issuer]),
     };
-    ours(command.arg(&case.artifact))
+    command
+}
+
+fn verify(case: &WrittenCase) -> (Said, String) {
+    ours(command(case).arg(&case.artifact))
 }
 
 fn expected(case: &WrittenCase) -> Said {
@@ -49,15 +57,17 @@ fn word(said: Said, right: Said) -> String {
 
 /// The aligned table: a row for each case, a column for each verifier, what the case shows.
 fn table(cases: &[WrittenCase], columns: &[Peer]) -> String {
-    let mut text = format!("{:<38} {:<8}", "case", "expected");
-    text.extend(columns.iter().map(|column| format!(" {:<8}", column.name)));
-    for case in cases {
-        let right = expected(case);
-        text.push_str(&format!("\n{:<38} {:<8}", case.name, case.expected.word()));
-        text.extend(columns.iter().map(|column| format!(" {:<8}", word(column.said(case), right))));
-        text.push_str(&format!(" {}", case.why));
-    }
-    text
+    let row = |name: &str, expected: &str, words: Vec<String>, why: &str| {
+        let words: Vec<String> = words.iter().map(|word| format!("{word:<8}")).collect();
+        format!("{name:<38} {expected:<8} {} {why}", words.join(" "))
+    };
+    let titles = columns.iter().map(|column| column.name.to_owned()).collect();
+    let mut rows = vec![row("case", "expected", titles, "what it shows")];
+    rows.extend(cases.iter().map(|case| {
+        let words = columns.iter().map(|column| word(column.said(case), expected(case))).collect();
+        row(case.name, case.expected.word(), words, case.why)
+    }));
+    rows.join("\n")
 }
 
 impl Peer {
@@ -84,12 +94,35 @@ fn interop_every_verdict_on_the_private_instance_is_right_and_every_peers_differ
         let (differs, known) = (column.differs(cases), known::differences(column.name));
         for name in differs.symmetric_difference(&known) {
             let (said, why) = &column.outcomes[*name];
-            wrong.push(format!("{}: {name}: {said:?}{}: {why}", column.name, if known.contains(name) { ", no longer different" } else { "" }));
+            wrong.push(format!(
+                "{}: {name}: {said:?}{}: {why}",
+                column.name,
+                if known.contains(name) { ", no longer different" } else { "" }
+            ));
         }
         let of = |right: Expected| cases.iter().filter(|case| case.expected == right && differs.contains(case.name)).count();
         eprintln!("{}: refuses {} honest cases, accepts {} broken ones", column.name, of(Expected::Accept), of(Expected::Reject));
     }
     assert!(wrong.is_empty(), "{} outcomes are neither right nor known:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_broken_case_fails_the_check_that_it_breaks_and_no_other() {
+    let (_, cases) = instance();
+    let mut wrong = Vec::new();
+    for case in cases {
+        let output = run(command(case).arg("--json").arg(&case.artifact));
+        let verdict: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{}: {error}: {output:?}", case.name));
+        let checks = verdict.get("checks").and_then(Value::as_array).unwrap_or_else(|| panic!("{}: no checks in {verdict}", case.name));
+        let text = |check: &Value, field: &str| check.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let failed = checks.iter().filter(|check| text(check, "outcome") == "fail").map(|check| text(check, "id"));
+        let (failed, right) = (failed.collect::<BTreeSet<_>>(), checks::failing(case.name));
+        assert_eq!(right.is_empty(), case.expected == Expected::Accept, "{} is in no list of checks", case.name);
+        if failed.iter().map(String::as_str).ne(right.iter().copied()) {
+            wrong.push(format!("{}: {failed:?} fail, not {right:?}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! is given to us and to every peer that is installed.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "test code outside #[test] functions")]
 
+mod checks;
 mod conformance;
 mod instance;
 mod known;

@@ -1,11 +1,15 @@
 //! Evidence that every verifier which supports its shape must accept.
 
+use serde_json::Value;
+
 use super::{Case, accept};
+use crate::evidence::Evidence;
 use crate::key::{Key, base64};
-use crate::recipe::{Recipe, Shape};
+use crate::recipe::{Recipe, Shape, tsa_below, tsa_intermediate};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = rekor2();
+    cases.extend(larger());
     cases.extend(other_algorithms());
     cases.extend(rekor1());
     cases
@@ -31,6 +35,39 @@ fn rekor2() -> Vec<Case> {
         accept("timestamp-embedded", "the timestamp carries its authority's certificate", embedded),
         accept("checkpoint-cosigned", "a signature line by an unknown log witness stands below the log's own", cosigned),
     ]
+}
+
+/// Shapes that a small instance never makes and a large one does.
+fn larger() -> Vec<Case> {
+    let mut extended = Recipe::message();
+    extended.edit_note = |note| note.extension = "note of this log\n".into();
+    let mut chain = Recipe::message();
+    let root = chain.tsa_chain.remove(0);
+    let intermediate = tsa_intermediate(&root, Key::p256("instance tsa intermediate"));
+    chain.tsa = tsa_below(&intermediate, Key::p256("instance tsa"));
+    chain.tsa_chain = vec![intermediate, root];
+    let mut two = Recipe::message();
+    two.edit_root = |root| push(&mut root["tlogs"], &second_log().trusted_root["tlogs"][0]);
+    two.edit_bundle = |bundle| {
+        let entries = &mut bundle["verificationMaterial"]["tlogEntries"];
+        push(entries, &second_log().bundle["verificationMaterial"]["tlogEntries"][0]);
+    };
+    vec![
+        accept("checkpoint-extended", "the checkpoint has an extension line", extended),
+        accept("timestamp-chain", "the timestamp authority is below an intermediate", chain),
+        accept("two-logs", "the signature is in two logs", two),
+    ]
+}
+
+/// The same signature in a log of another name and key.
+fn second_log() -> Evidence {
+    let mut other = Recipe::message();
+    (other.origin, other.log_key) = ("second.instance.example", Key::p256("instance second log"));
+    other.make()
+}
+
+fn push(array: &mut Value, value: &Value) {
+    array.as_array_mut().expect("an array").push(value.clone());
 }
 
 fn other_algorithms() -> Vec<Case> {

@@ -65,10 +65,10 @@ pub(crate) fn sign_layout(
                 folder.extend(&trust)?;
                 return Ok(Signed { already: true, logged: !one.entries.is_empty(), ..signed });
             }
-            [one, ..] => return Err(AttachError::AlreadySigned { signer: shown_key(&one.hint) }),
+            [one, ..] => return Err(AttachError::AlreadySigned { signer: shown_key(one.hint()) }),
         }
     }
-    let bundle = SigstoreBundle { hint: key.public_key().hint(), entries: Vec::new(), envelope }.encode()?;
+    let bundle = SigstoreBundle::by_key(key.public_key(), Vec::new(), envelope).encode()?;
     let mut checks = Checks::new();
     if open_signature(&bundle, &trust, &mut checks).is_none() {
         return Err(AttachError::failed_checks("the new signature", checks));

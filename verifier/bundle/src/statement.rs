@@ -119,7 +119,7 @@ fn check_signature<'a>(bundle: &SigstoreBundle, trust: &'a Trust, checks: &mut C
     let envelope = &bundle.envelope;
     let single = checks.compare("envelope-one-signature", "1", &envelope.signatures.len().to_string());
     let keyid = envelope.signatures.first().map_or("", |signature| signature.keyid.as_str());
-    let hinted = checks.compare("key-hint", &bundle.hint, keyid);
+    let hinted = checks.compare("key-hint", bundle.hint(), keyid);
     let key = trusted_signer(bundle, trust, checks);
     let Some(key) = key else {
         checks.skipped("dsse-signature", "no trusted key to verify with");
@@ -143,7 +143,7 @@ fn trusted_signer<'a>(bundle: &SigstoreBundle, trust: &'a Trust, checks: &mut Ch
             .undecided("signer-trusted", "no key is trusted yet: install a trust folder with `symbol-bundle trust add FOLDER --store DIR`");
         return None;
     }
-    let id: Option<[u8; 32]> = decode_base64(&bundle.hint).ok().and_then(|bytes| bytes.try_into().ok());
+    let id: Option<[u8; 32]> = decode_base64(bundle.hint()).ok().and_then(|bytes| bytes.try_into().ok());
     let Some(id) = id.map(KeyId::from_bytes) else {
         checks.fail("signer-trusted", "the key hint is not the base64 of a SHA-256");
         return None;

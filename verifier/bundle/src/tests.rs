@@ -3,7 +3,9 @@
 mod candidates;
 mod scene;
 
-use sealtrace_envelope::{EntryBody, EnvelopeSignature, PublicKey, SigstoreBundle, decode_base64, encode_base64, pae_digest};
+use sealtrace_envelope::{
+    EntryBody, EntryVerifier, EnvelopeSignature, PublicKey, SigstoreBundle, decode_base64, encode_base64, pae_digest,
+};
 use sealtrace_layout::{Descriptor, media};
 use sealtrace_tlog::{Origin, SignedCheckpoint};
 use sealtrace_trust::Trust;
@@ -93,7 +95,7 @@ fn each_check_of_the_log_entry_fails_alone() {
     rejected("log-trusted", Scene { trust: trust_of(&[1], &[(9, "example.org/log")]), ..Scene::default() });
     let another_payload: fn(&mut EntryBody) = |body| body.digest = pae_digest("t", b"another payload");
     rejected("entry-body", Scene { body: Some(another_payload), ..Scene::default() });
-    let another_key: fn(&mut EntryBody) = |body| body.verifier = public(&signing_key(9));
+    let another_key: fn(&mut EntryBody) = |body| body.verifier = EntryVerifier::Key(public(&signing_key(9)));
     rejected("entry-verifier", Scene { body: Some(another_key), ..Scene::default() });
     broken("log-index", Conclusion::Rejected, &with_bundle(|bundle| bundle.entries[0].log_index = 1));
     rejected("checkpoint-origin", Scene { origin_line: "example.org/other", ..Scene::default() });
@@ -245,9 +247,9 @@ fn module_blobs_are_cut_from_packs_and_compared() {
 fn the_statement_to_sign_names_release_manifest_and_index() {
     let parts = Scene::default().build();
     let bundle = SigstoreBundle::parse(parts.signature.as_ref().unwrap()).unwrap();
-    let text = String::from_utf8(bundle.envelope.payload).unwrap();
+    let text = String::from_utf8(bundle.envelope.payload.clone()).unwrap();
     assert!(text.contains("\"name\":\"demo:1.0\"") && text.contains(SYMBOL_BUNDLE_PREDICATE), "{text}");
     assert!(text.contains(&Descriptor::of(media::MANIFEST, &parts.manifest).digest.hex()));
-    assert_eq!(decode_base64(&bundle.hint).unwrap(), public(&signing_key(1)).key_id().as_bytes());
+    assert_eq!(decode_base64(bundle.hint()).unwrap(), public(&signing_key(1)).key_id().as_bytes());
     assert!(Origin::parse("example.org/log").is_ok() && PublicKey::parse_der(&[]).is_err());
 }

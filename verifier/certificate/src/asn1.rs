@@ -139,7 +139,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// UTCTime or GeneralizedTime, as RFC 5280 restricts them; GeneralizedTime may have a fraction (RFC 3161), which is cut off.
+    /// `UTCTime` or `GeneralizedTime`, as RFC 5280 restricts them; `GeneralizedTime` may have a fraction (RFC 3161), which is cut off.
     pub(crate) fn time(&self) -> Result<UnixTime, DerError> {
         let wrong = || self.error("expected a time in Zulu, with seconds, of 1970 or later");
         let text = std::str::from_utf8(self.value).ok().and_then(|text| text.strip_suffix('Z')).ok_or_else(wrong)?;

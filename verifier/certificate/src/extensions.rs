@@ -19,7 +19,7 @@ const SUBJECT_ALTERNATIVE_NAME: &str = "2.5.29.17";
 const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
 /// RFC 6962 §3.3.
 pub(crate) const SCT_LIST: &str = "1.3.6.1.4.1.11129.2.4.2";
-/// Fulcio's OID documentation: issuer as raw bytes (deprecated), as DER UTF8String, and user names as other names.
+/// Fulcio's OID documentation: issuer as raw bytes (deprecated), as DER `UTF8String`, and user names as other names.
 const FULCIO_ISSUER_V1: &str = "1.3.6.1.4.1.57264.1.1";
 const FULCIO_ISSUER_V2: &str = "1.3.6.1.4.1.57264.1.8";
 const FULCIO_OTHER_NAME: &str = "1.3.6.1.4.1.57264.1.7";

@@ -73,7 +73,7 @@ pub enum TimestampError {
         /// In the stamp.
         found: String,
     },
-    /// The signed attributes are over another TSTInfo.
+    /// The signed attributes are over another `TSTInfo`.
     #[error("time stamp's signed digest is not that of its content")]
     Content,
     /// The authority's certificate is not the one that signed.

@@ -1,4 +1,4 @@
-//! The shape of an RFC 3161 response: status, CMS signed data (RFC 5652) with one signer, and the TSTInfo in it. Nothing is verified here.
+//! The shape of an RFC 3161 response: status, CMS signed data (RFC 5652) with one signer, and the `TSTInfo` in it. Nothing is verified here.
 
 use der::Tag;
 use der::asn1::ObjectIdentifier;

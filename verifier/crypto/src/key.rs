@@ -197,7 +197,7 @@ impl VerifyingKey {
         KeyId::of(&self.spki)
     }
 
-    /// The bytes of the key itself, as the bit string of the SPKI holds them: 32 of Ed25519, 1,312 of ML-DSA-44, a point, an RSAPublicKey.
+    /// The bytes of the key itself, as the bit string of the SPKI holds them: 32 of Ed25519, 1,312 of ML-DSA-44, a point, an `RSAPublicKey`.
     pub fn raw(&self) -> Vec<u8> {
         let parsed = SubjectPublicKeyInfoRef::try_from(self.spki.as_slice());
         parsed.map(|info| info.subject_public_key.raw_bytes().to_vec()).unwrap_or_default()

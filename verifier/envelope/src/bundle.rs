@@ -1,6 +1,7 @@
-//! Sigstore bundle v0.3 in protobuf-JSON spelling: a DSSE envelope, a public key hint, log entries.
+//! Sigstore bundle v0.3 in protobuf-JSON spelling: a DSSE envelope, a public key hint or a certificate, log entries, time stamps.
 //!
-//! Only what this project signs is accepted: no certificates, no time stamps, no inclusion promises. Unknown fields are refused.
+//! Only what this project signs is accepted: P-256, entries of Rekor v2, no inclusion promises. Unknown fields are refused. Bundles of
+//! others are read by `sealtrace-sigstore`.
 
 use sealtrace_json::JsonError;
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::b64;
 use crate::dsse::{Envelope, EnvelopeError, MAX_ENVELOPE_SIGNATURES};
 use crate::entry::{ENTRY_KIND, ENTRY_VERSION, MAX_ENTRY_BYTES};
+use crate::key::PublicKey;
 
 /// The media type of a bundle.
 pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -15,6 +17,10 @@ pub const BUNDLE_MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+js
 pub const MAX_BUNDLE_BYTES: usize = 96 << 20;
 /// The most log entries read in a bundle (ours).
 pub const MAX_LOG_ENTRIES: usize = 16;
+/// The most time stamps read in a bundle (ours).
+const MAX_TIMESTAMPS: usize = 16;
+/// The most bytes of a time stamp (ours; with a chain of certificates one has 5,000).
+const MAX_TIMESTAMP_BYTES: usize = 256 << 10;
 /// The most hashes of an inclusion proof: an audit path has one per level, a 64-bit size at most 64 levels.
 pub const MAX_PROOF_HASHES: usize = 64;
 /// The most bytes of a checkpoint (ours; 16 ML-DSA cosignatures take 52 kB).
@@ -23,12 +29,26 @@ const MAX_CHECKPOINT_BYTES: usize = 1 << 20;
 /// A signed payload with what is needed to verify it offline, except trust.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SigstoreBundle {
-    /// `publicKey.hint`: `base64(SHA-256(SPKI))` of the signing key.
-    pub hint: String,
+    /// Who is said to have signed.
+    pub material: SigningMaterial,
     /// Log entries; empty between `sign` and `log append`.
     pub entries: Vec<LogEntry>,
+    /// RFC 3161 responses over the signature, DER.
+    pub timestamps: Vec<Vec<u8>>,
     /// The envelope.
     pub envelope: Envelope,
+}
+
+/// Who is said to have signed a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SigningMaterial {
+    /// A key that is known out of band.
+    Key {
+        /// `publicKey.hint`: `base64(SHA-256(SPKI))` of the key.
+        hint: String,
+    },
+    /// The key in this certificate, DER.
+    Certificate(Vec<u8>),
 }
 
 /// A transparency log entry with its inclusion proof.
@@ -102,11 +122,30 @@ impl SigstoreBundle {
         limit("signatures", MAX_ENVELOPE_SIGNATURES, wire.dsse_envelope.signatures.len())?;
         let entries = wire.verification_material.tlog_entries;
         limit("log entries", MAX_LOG_ENTRIES, entries.len())?;
+        let stamps = wire.verification_material.timestamp_verification_data.map(|data| data.rfc3161_timestamps).unwrap_or_default();
+        limit("time stamps", MAX_TIMESTAMPS, stamps.len())?;
+        for stamp in &stamps {
+            limit("bytes in a time stamp", MAX_TIMESTAMP_BYTES, stamp.signed_timestamp.len())?;
+        }
         Ok(Self {
-            hint: wire.verification_material.public_key.hint,
+            material: SigningMaterial::from_wire(wire.verification_material.public_key, wire.verification_material.certificate)?,
+            timestamps: stamps.into_iter().map(|stamp| stamp.signed_timestamp).collect(),
             entries: entries.into_iter().map(LogEntry::from_wire).collect::<Result<_, _>>()?,
             envelope: wire.dsse_envelope,
         })
+    }
+
+    /// A bundle signed by a key that is known out of band, without time stamps.
+    pub fn by_key(key: &PublicKey, entries: Vec<LogEntry>, envelope: Envelope) -> Self {
+        Self { material: SigningMaterial::Key { hint: key.hint() }, entries, timestamps: Vec::new(), envelope }
+    }
+
+    /// The key hint; empty for a certificate.
+    pub fn hint(&self) -> &str {
+        match &self.material {
+            SigningMaterial::Key { hint } => hint,
+            SigningMaterial::Certificate(_) => "",
+        }
     }
 
     /// The canonical bytes.
@@ -114,10 +153,17 @@ impl SigstoreBundle {
     /// # Errors
     /// [`BundleError::Json`]
     pub fn encode(&self) -> Result<Vec<u8>, BundleError> {
+        let (public_key, certificate) = match &self.material {
+            SigningMaterial::Key { hint } => (Some(KeyHint { hint: hint.clone() }), None),
+            SigningMaterial::Certificate(der) => (None, Some(Certificate { raw_bytes: der.clone() })),
+        };
+        let stamps: Vec<Stamp> = self.timestamps.iter().map(|stamp| Stamp { signed_timestamp: stamp.clone() }).collect();
         let wire = Wire {
             media_type: BUNDLE_MEDIA_TYPE.to_owned(),
             verification_material: Material {
-                public_key: KeyHint { hint: self.hint.clone() },
+                public_key,
+                certificate,
+                timestamp_verification_data: (!stamps.is_empty()).then_some(Stamps { rfc3161_timestamps: stamps }),
                 tlog_entries: self.entries.iter().map(LogEntry::to_wire).collect(),
             },
             dsse_envelope: self.envelope.clone(),
@@ -125,6 +171,20 @@ impl SigstoreBundle {
         let bytes = sealtrace_json::canonical(&wire).map_err(BundleError::Json)?;
         limit("bytes", MAX_BUNDLE_BYTES, bytes.len())?;
         Ok(bytes)
+    }
+}
+
+impl SigningMaterial {
+    fn from_wire(key: Option<KeyHint>, certificate: Option<Certificate>) -> Result<Self, BundleError> {
+        match (key, certificate) {
+            (Some(key), None) => Ok(Self::Key { hint: key.hint }),
+            (None, Some(certificate)) => Ok(Self::Certificate(certificate.raw_bytes)),
+            (key, _) => Err(BundleError::Field {
+                what: "signing material",
+                expected: "one of publicKey and certificate".to_owned(),
+                found: if key.is_some() { "both" } else { "neither" }.to_owned(),
+            }),
+        }
     }
 }
 
@@ -203,9 +263,35 @@ struct Wire {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Material {
-    public_key: KeyHint,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<KeyHint>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<Certificate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timestamp_verification_data: Option<Stamps>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     tlog_entries: Vec<WireEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Certificate {
+    #[serde(with = "b64")]
+    raw_bytes: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stamps {
+    #[serde(rename = "rfc3161Timestamps")]
+    rfc3161_timestamps: Vec<Stamp>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Stamp {
+    #[serde(with = "b64")]
+    signed_timestamp: Vec<u8>,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,10 +1,10 @@
 //! The body of a log entry: `hashedrekord/0.0.2`, the one kind a DSSE envelope is logged as in Rekor v2 (notes/trust).
 
-use sealtrace_digest::PaeDigest;
+use sealtrace_digest::{KeyId, PaeDigest};
 use sealtrace_json::JsonError;
 use serde::{Deserialize, Serialize};
 
-use crate::b64;
+use crate::b64::{self, encode_base64};
 use crate::dsse::{Envelope, EnvelopeError};
 use crate::key::{KeyError, PublicKey};
 
@@ -25,8 +25,27 @@ pub struct EntryBody {
     pub digest: PaeDigest,
     /// The DER signature.
     pub signature: Vec<u8>,
-    /// The key said to have made it.
-    pub verifier: PublicKey,
+    /// Who is said to have made it.
+    pub verifier: EntryVerifier,
+}
+
+/// Who a log entry says made a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryVerifier {
+    /// The holder of this key.
+    Key(PublicKey),
+    /// The holder of the P-256 key in this certificate, DER.
+    Certificate(Vec<u8>),
+}
+
+impl EntryVerifier {
+    /// Its fingerprint as hints are spelled: `base64(SHA-256)` of the SPKI or of the certificate.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Key(key) => key.hint(),
+            Self::Certificate(der) => encode_base64(KeyId::of(der).as_bytes()),
+        }
+    }
 }
 
 /// Why bytes are no entry body of ours, or an envelope cannot be logged.
@@ -69,11 +88,19 @@ impl EntryBody {
     /// # Errors
     /// [`EntryError::Envelope`] unless the envelope carries exactly one signature.
     pub fn of(envelope: &Envelope, key: &PublicKey) -> Result<Self, EntryError> {
-        let signature = envelope.one_signature()?.sig.clone();
-        Ok(Self { digest: envelope.pae_digest(), signature, verifier: key.clone() })
+        Self::by(envelope, EntryVerifier::Key(key.clone()))
     }
 
-    /// Parses a canonical body; extra fields, other kinds, certificates and other spellings are refused.
+    /// As [`EntryBody::of`], for a key or a certificate.
+    ///
+    /// # Errors
+    /// [`EntryError::Envelope`] unless the envelope carries exactly one signature.
+    pub fn by(envelope: &Envelope, verifier: EntryVerifier) -> Result<Self, EntryError> {
+        let signature = envelope.one_signature()?.sig.clone();
+        Ok(Self { digest: envelope.pae_digest(), signature, verifier })
+    }
+
+    /// Parses a canonical body; extra fields, other kinds and other spellings are refused.
     ///
     /// # Errors
     /// [`EntryError`]
@@ -87,7 +114,7 @@ impl EntryBody {
         let body = Self {
             digest: PaeDigest::from_bytes(record.data.digest),
             signature: record.signature.content,
-            verifier: PublicKey::parse_der(&record.signature.verifier.public_key.raw_bytes)?,
+            verifier: record.signature.verifier.parsed()?,
         };
         if body.encode()? != bytes {
             return Err(EntryError::NotCanonical);
@@ -100,8 +127,12 @@ impl EntryBody {
     /// # Errors
     /// [`EntryError::TooLarge`], [`EntryError::Json`].
     pub fn encode(&self) -> Result<Vec<u8>, EntryError> {
-        let verifier =
-            Verifier { key_details: KEY_DETAILS_P256.to_owned(), public_key: RawBytes { raw_bytes: self.verifier.spki().to_vec() } };
+        let raw = |bytes: &[u8]| Some(RawBytes { raw_bytes: bytes.to_vec() });
+        let (public_key, certificate) = match &self.verifier {
+            EntryVerifier::Key(key) => (raw(key.spki()), None),
+            EntryVerifier::Certificate(der) => (None, raw(der)),
+        };
+        let verifier = Verifier { key_details: KEY_DETAILS_P256.to_owned(), public_key, certificate };
         let record = HashedRekord {
             data: Data { algorithm: ALGORITHM.to_owned(), digest: *self.digest.as_bytes() },
             signature: Signature { content: self.signature.clone(), verifier },
@@ -164,7 +195,24 @@ struct Signature {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Verifier {
     key_details: String,
-    public_key: RawBytes,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public_key: Option<RawBytes>,
+    #[serde(rename = "x509Certificate", default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<RawBytes>,
+}
+
+impl Verifier {
+    fn parsed(self) -> Result<EntryVerifier, EntryError> {
+        match (self.public_key, self.certificate) {
+            (Some(key), None) => Ok(EntryVerifier::Key(PublicKey::parse_der(&key.raw_bytes)?)),
+            (None, Some(certificate)) => Ok(EntryVerifier::Certificate(certificate.raw_bytes)),
+            (key, _) => Err(EntryError::Field {
+                what: "verifier",
+                expected: "one of publicKey and x509Certificate",
+                found: if key.is_some() { "both" } else { "neither" }.to_owned(),
+            }),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -29,7 +29,7 @@ fn bundle() -> SigstoreBundle {
         checkpoint: "example.org/log\n5\nAAAA\n\n— example.org/log AAAAAA==\n".to_owned(),
     };
     let entry = LogEntry { log_index: 3, log_key_id: [6; 32], canonicalized_body: body, proof };
-    SigstoreBundle { hint: public_key().hint(), entries: vec![entry], envelope: envelope() }
+    SigstoreBundle::by_key(&public_key(), vec![entry], envelope())
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Who signed: the expected key, or a certificate whose path, transparency and identity hold.
 
-use sealtrace_certificate::{Certificate, PathError, Purpose, VerifiedPath, verify_path, verify_scts};
+use sealtrace_certificate::{Certificate, PathError, Purpose, SubjectName, VerifiedPath, verify_path, verify_scts};
 use sealtrace_crypto::VerifyingKey;
 use sealtrace_envelope::encode_base64;
 use sealtrace_verdict::{Checks, UnixTime};
@@ -149,7 +149,7 @@ fn check_identity(path: &VerifiedPath<'_>, identity: &str, issuer: &str, checks:
             return false;
         }
     };
-    let texts: Vec<&str> = names.iter().map(|name| name.text()).collect();
+    let texts: Vec<&str> = names.iter().map(SubjectName::text).collect();
     let found = if texts.contains(&identity) { identity.to_owned() } else { texts.join(", ") };
     let named = checks.compare("certificate-identity", identity, &found);
     let issued = match path.oidc_issuer() {

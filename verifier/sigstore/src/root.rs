@@ -201,7 +201,7 @@ fn parse_authority(wire: WireAuthority) -> Result<Authority, TrustedRootError> {
     Ok(Authority { chain: raw.iter().map(parse).collect::<Result<_, _>>()?, window: window(wire.valid_for, &of)? })
 }
 
-/// A key as SPKI, or, as `PKCS1_RSA_PKCS1V5` says, as a bare RSAPublicKey.
+/// A key as SPKI, or, as `PKCS1_RSA_PKCS1V5` says, as a bare `RSAPublicKey`.
 fn parse_key(wire: &WireKey, of: &str) -> Result<VerifyingKey, TrustedRootError> {
     let raw = wire.raw_bytes.0.as_slice();
     let wrapped = wire.key_details.as_str().filter(|details| details.starts_with("PKCS1_RSA")).and_then(|_| rsa_spki(raw));
@@ -209,7 +209,7 @@ fn parse_key(wire: &WireKey, of: &str) -> Result<VerifyingKey, TrustedRootError>
     VerifyingKey::parse_spki(spki).map_err(|source| TrustedRootError::Key { of: of.to_owned(), source })
 }
 
-/// The SPKI around an RSAPublicKey (RFC 3279 §2.3.1).
+/// The SPKI around an `RSAPublicKey` (RFC 3279 §2.3.1).
 fn rsa_spki(key: &[u8]) -> Option<Vec<u8>> {
     use der::asn1::{AnyRef, BitString, Null, ObjectIdentifier};
     #[derive(der::Sequence)]

@@ -1,6 +1,6 @@
 //! The order of the checks, and what is there when all of them held.
 
-use sealtrace_crypto::VerifyingKey;
+use sealtrace_crypto::{Hash, VerifyingKey};
 use sealtrace_envelope::PAYLOAD_TYPE_IN_TOTO;
 use sealtrace_verdict::{Assurance, Checks, TimeInterval, Verdict};
 use serde::Deserialize;
@@ -88,7 +88,7 @@ fn open(request: &Request<'_>, checks: &mut Checks) -> Option<VerifiedArtifact> 
     set_time(&times, checks);
     let windows = check_windows(&entries, &times, checks);
     let signer = check_signer(&bundle.material, request.expected, request.root, &times, checks);
-    let predicate_type = content?;
+    let predicate_type = content?.predicate_type();
     let logs = entries.iter().map(|entry| (entry.log.name.clone(), entry.index)).collect();
     signer.filter(|_| windows).map(|signer| VerifiedArtifact { signer, logs, times, predicate_type })
 }
@@ -119,23 +119,29 @@ fn check_windows(entries: &[LoggedEntry<'_>], times: &[AuthenticatedTime], check
     all
 }
 
-/// The signature over the artifact or the envelope. `Some(predicate type)` when it holds.
-fn check_content(bundle: &Bundle, artifact: &Artifact, key: &VerifyingKey, checks: &mut Checks) -> Option<Option<String>> {
+/// Content whose signature holds.
+enum SignedContent {
+    Message,
+    Statement { predicate_type: String },
+}
+
+impl SignedContent {
+    fn predicate_type(self) -> Option<String> {
+        match self {
+            Self::Message => None,
+            Self::Statement { predicate_type } => Some(predicate_type),
+        }
+    }
+}
+
+/// The signature over the artifact or the envelope.
+fn check_content(bundle: &Bundle, artifact: &Artifact, key: &VerifyingKey, checks: &mut Checks) -> Option<SignedContent> {
     match &bundle.content {
         Content::Message { digest, signature } => {
+            let stated = digest.as_ref().is_none_or(|(hash, stated)| check_message_digest(artifact, *hash, stated, checks));
             let hash = digest.as_ref().map(|(hash, _)| *hash);
-            let stated = match digest {
-                None => true,
-                Some((hash, stated)) => match artifact.digest(*hash) {
-                    Some(own) => checks.compare("message-digest", &hex::encode(own), &hex::encode(stated)),
-                    None => {
-                        checks.fail("message-digest", "the bundle states a digest by another function than the one given");
-                        false
-                    }
-                },
-            };
             let verified = checks.result("message-signature", &key.key_id().hex(), artifact.verify(key, hash, signature));
-            (verified.is_some() && stated).then_some(None)
+            (verified.is_some() && stated).then_some(SignedContent::Message)
         }
         Content::Envelope { payload_type, payload, signatures } => {
             let single = checks.compare("envelope-one-signature", "1", &signatures.len().to_string());
@@ -143,10 +149,19 @@ fn check_content(bundle: &Bundle, artifact: &Artifact, key: &VerifyingKey, check
             let hinted = check_keyid(bundle, keyid, checks);
             let pae = sealtrace_envelope::pae(payload_type, payload);
             let verified = checks.result("dsse-signature", &key.key_id().hex(), key.verify(&pae, signature)).is_some();
-            let statement = check_statement(payload_type, payload, artifact, checks)?;
-            (single && hinted && verified).then_some(Some(statement))
+            let predicate_type = check_statement(payload_type, payload, artifact, checks)?;
+            (single && hinted && verified).then_some(SignedContent::Statement { predicate_type })
         }
     }
+}
+
+/// `message-digest`: the digest stated beside the signature is the artifact's.
+fn check_message_digest(artifact: &Artifact, hash: Hash, stated: &[u8], checks: &mut Checks) -> bool {
+    if let Some(own) = artifact.digest(hash) {
+        return checks.compare("message-digest", &hex::encode(own), &hex::encode(stated));
+    }
+    checks.fail("message-digest", "the bundle states a digest by another function than the one given");
+    false
 }
 
 /// `key-id`: what stands beside the signature is what the bundle's hint says. Both are unauthenticated: a difference is a lie in one.
@@ -205,7 +220,6 @@ struct Subject {
 impl Subject {
     /// Whether every digest by a function we know is the artifact's, and there is one.
     fn names(&self, artifact: &Artifact) -> bool {
-        use sealtrace_crypto::Hash;
         let known = [("sha256", Hash::Sha256), ("sha384", Hash::Sha384), ("sha512", Hash::Sha512)];
         let compared: Vec<bool> = known
             .iter()

@@ -39,6 +39,18 @@ pub enum SiteLogError {
         /// Which folder.
         path: PathBuf,
     },
+    /// Another process published, or took the lock file away, while this one had the log open.
+    #[error("log {} was changed by another process while it was open for appending", path.display())]
+    Changed {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// A tile, an entry bundle or a checkpoint is not what the rest of the log says.
+    #[error("{path} does not agree with the rest of the log: the folder was changed or is damaged")]
+    Disagrees {
+        /// The file, relative to the log's folder.
+        path: String,
+    },
     /// `log.json` is not what was written.
     #[error("log.json: {0}")]
     Description(JsonError),

@@ -1,24 +1,24 @@
 //! Reading a log: its name, its checkpoints, nodes, entries, proofs and fragments.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sealtrace_envelope::PublicKey;
 use sealtrace_tlog::{
-    Fragment, FragmentSource, LeafHash, LeafIndex, LogKey, NodeAt, NodeHash, Origin, SignedCheckpoint, TileId, TileReader, TreeHead,
-    TreeSize, parse_entry_bundle, parse_tile, root_of,
+    Checkpoint, Fragment, FragmentSource, LeafHash, LeafIndex, LogKey, NodeAt, NodeHash, Origin, RootHash, SignedCheckpoint, TileId,
+    TileReader, TreeHead, TreeSize, parse_entry_bundle, parse_tile, root_of,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::disk;
 use crate::error::SiteLogError;
+use crate::index::{FindError, LeafPositions};
+use crate::kept::{CHECKPOINTS, Kept, Record};
 
 /// The file that describes a log.
 pub(crate) const DESCRIPTION_FILE: &str = "log.json";
 /// The current checkpoint.
 pub(crate) const CHECKPOINT_FILE: &str = "checkpoint";
-/// Every checkpoint ever published, by size.
-pub(crate) const CHECKPOINTS: &str = "checkpoints";
 /// The log's signing key, unless `log init --key` named another place.
 pub const LOG_KEY_FILE: &str = "log.key";
 /// The most bytes of `log.json` (ours).
@@ -53,8 +53,7 @@ impl LogReader {
         let reader = Self { folder: folder.to_owned(), log, checkpoint };
         reader.verify(&reader.checkpoint)?;
         let tree = reader.tree();
-        let edge = reader.tile_reader(TileId::right_edge(tree.size).iter(), tree.size)?;
-        if root_of(tree.size, &|at| edge.node(at))? != tree.root {
+        if reader.root_at(tree.size)? != tree.root {
             return Err(SiteLogError::Damaged);
         }
         Ok(reader)
@@ -98,20 +97,40 @@ impl LogReader {
         usize::try_from(index.0 % 256).ok().and_then(|position| entries.into_iter().nth(position)).ok_or(no_entry)
     }
 
-    /// The entries under a level 0 tile of the current tree.
+    /// The entries under a level 0 tile of the current tree, from its own file or the full one that replaced it.
     pub(crate) fn entries_under(&self, tile: &TileId) -> Result<Vec<Vec<u8>>, SiteLogError> {
-        let bytes = disk::read(&self.folder.join(tile.entries_path()))?.ok_or(SiteLogError::Damaged)?;
-        Ok(parse_entry_bundle(&bytes, tile.width)?)
+        for stored in [*tile, full(*tile)] {
+            if let Some(bytes) = disk::read(&self.folder.join(stored.entries_path()))? {
+                let mut entries = parse_entry_bundle(&bytes, stored.width)?;
+                entries.truncate(usize::from(tile.width));
+                return Ok(entries);
+            }
+        }
+        Err(SiteLogError::Damaged)
     }
 
-    /// The first position of a body in the log.
+    /// The first position of a body in the log. The index of the log is used as far as it goes, and nothing is written.
     ///
     /// # Errors
     /// [`SiteLogError`]
     pub fn position_of(&self, body: &[u8]) -> Result<Option<LeafIndex>, SiteLogError> {
-        let leaf = NodeHash::from(LeafHash::of(body));
+        let leaf = LeafHash::of(body);
+        let index = LeafPositions::open(self)?;
+        match index.find(self, &BTreeSet::from([leaf])) {
+            Ok(found) => match found.get(&leaf) {
+                Some(position) => Ok(Some(*position)),
+                None => self.scan(leaf, index.known()),
+            },
+            Err(FindError::Damaged { .. }) => self.scan(leaf, 0),
+            Err(FindError::Log(error)) => Err(error),
+        }
+    }
+
+    /// Looks through the tiles, from the one that holds leaf `from`.
+    fn scan(&self, leaf: LeafHash, from: u64) -> Result<Option<LeafIndex>, SiteLogError> {
+        let leaf = NodeHash::from(leaf);
         let size = self.tree().size;
-        let mut first = 0;
+        let mut first = from / 256 * 256;
         while let Some(tile) = TileId::in_tree(0, first / 256, size) {
             let hashes = self.tile(&tile, size)?.ok_or(SiteLogError::Damaged)?;
             if let Some(position) = (first..).zip(&hashes).find_map(|(position, hash)| (*hash == leaf).then_some(position)) {
@@ -120,6 +139,20 @@ impl LogReader {
             first += 256;
         }
         Ok(None)
+    }
+
+    /// The hash of a leaf of the current tree, as the tile has it.
+    pub(crate) fn leaf_at(&self, position: u64) -> Result<Option<NodeHash>, SiteLogError> {
+        let size = self.tree().size;
+        let Some(tile) = TileId::in_tree(0, position / 256, size) else { return Ok(None) };
+        let hashes = self.tile(&tile, size)?.ok_or(SiteLogError::Damaged)?;
+        Ok(usize::try_from(position % 256).ok().and_then(|position| hashes.get(position).copied()))
+    }
+
+    /// The root of the first `size` leaves of the current tree, from the tiles of its right edge.
+    pub(crate) fn root_at(&self, size: TreeSize) -> Result<RootHash, SiteLogError> {
+        let edge = self.tile_reader(TileId::right_edge(size).iter(), size)?;
+        Ok(root_of(size, &|at| edge.node(at))?)
     }
 
     /// The oldest kept checkpoint that covers an entry: the one first published with it.
@@ -131,19 +164,49 @@ impl LogReader {
         if index.0 >= current {
             return Err(SiteLogError::NoEntry { index: index.0, size: current });
         }
-        let kept = disk::names(&self.folder.join(CHECKPOINTS))?;
-        let sizes = kept.iter().filter_map(|name| name.parse::<u64>().ok());
-        let Some(size) = sizes.filter(|&size| size > index.0 && size < current).min() else {
-            return Ok(self.checkpoint.clone());
-        };
-        let bytes = disk::read(&self.checkpoint_path(TreeSize(size)))?.ok_or(SiteLogError::Damaged)?;
-        let checkpoint = SignedCheckpoint::parse_bytes(&bytes)?;
-        self.verify(&checkpoint)?;
-        if checkpoint.checkpoint().tree.size.0 == size { Ok(checkpoint) } else { Err(SiteLogError::Damaged) }
+        let kept = Kept::open(&self.folder)?;
+        if kept.first_size()?.is_none_or(|first| index.0 < first)
+            && let Some(size) = self.earlier_sizes()?.into_iter().find(|&size| size > index.0 && size < current)
+        {
+            return self.earlier_checkpoint(size);
+        }
+        match kept.first_over(index.0)? {
+            Some(record) if record.size <= current => self.kept_checkpoint(&record),
+            _ => Ok(self.checkpoint.clone()),
+        }
     }
 
-    pub(crate) fn checkpoint_path(&self, size: TreeSize) -> PathBuf {
-        self.folder.join(CHECKPOINTS).join(size.to_string())
+    /// A published checkpoint, made again from its record.
+    pub(crate) fn kept_checkpoint(&self, record: &Record) -> Result<SignedCheckpoint, SiteLogError> {
+        self.assembled(record, self.root_at(TreeSize(record.size))?)
+    }
+
+    /// A published checkpoint from its record and root; the signature shows that they belong together.
+    pub(crate) fn assembled(&self, record: &Record, root: RootHash) -> Result<SignedCheckpoint, SiteLogError> {
+        let tree = TreeHead { size: TreeSize(record.size), root };
+        let checkpoint = SignedCheckpoint::assemble(
+            Checkpoint { origin: self.log.origin.as_str().to_owned(), tree, extension: Vec::new() },
+            &self.log,
+            record.signature.clone(),
+        );
+        self.verify(&checkpoint)?;
+        Ok(checkpoint)
+    }
+
+    /// The sizes of checkpoints that an earlier version kept, one file each, in order.
+    pub(crate) fn earlier_sizes(&self) -> Result<Vec<u64>, SiteLogError> {
+        let names = disk::names(&self.folder.join(CHECKPOINTS))?;
+        let mut sizes: Vec<_> = names.iter().filter_map(|name| name.parse::<u64>().ok()).collect();
+        sizes.sort_unstable();
+        Ok(sizes)
+    }
+
+    /// A checkpoint that an earlier version kept.
+    pub(crate) fn earlier_checkpoint(&self, size: u64) -> Result<SignedCheckpoint, SiteLogError> {
+        let path = self.folder.join(CHECKPOINTS).join(size.to_string());
+        let checkpoint = SignedCheckpoint::parse_bytes(&disk::read(&path)?.ok_or(SiteLogError::Damaged)?)?;
+        self.verify(&checkpoint)?;
+        if checkpoint.checkpoint().tree.size.0 == size { Ok(checkpoint) } else { Err(SiteLogError::Damaged) }
     }
 
     /// The tile fragment that shows entries under a checkpoint of this log.
@@ -178,7 +241,7 @@ impl LogReader {
     /// The hashes of a tile of the tree of `size`: from its own file, or the beginning of the wider tile that replaced it.
     pub(crate) fn tile(&self, id: &TileId, size: TreeSize) -> Result<Option<Vec<NodeHash>>, SiteLogError> {
         let newest = TileId::in_tree(id.level, id.index, self.tree().size.max(size));
-        for stored in [Some(*id), newest].into_iter().flatten() {
+        for stored in [Some(*id), newest, Some(full(*id))].into_iter().flatten() {
             if let Some(bytes) = disk::read(&self.folder.join(stored.path()))? {
                 let hashes = parse_tile(&bytes, stored.width).ok_or(SiteLogError::Damaged)?;
                 return Ok(hashes.get(..usize::from(id.width)).map(<[NodeHash]>::to_vec));
@@ -196,6 +259,11 @@ impl LogReader {
         }
         Ok(checkpoint.verify(&self.log)?)
     }
+}
+
+/// The full tile that a partial one becomes; another writer may have removed the partial one meanwhile.
+fn full(tile: TileId) -> TileId {
+    TileId { width: 256, ..tile }
 }
 
 fn read_description(folder: &Path) -> Result<LogKey, SiteLogError> {

@@ -1,5 +1,5 @@
 //! The log on disk: growth past tiles, repeated appends, kills between any two writes, two writers.
-#![expect(clippy::as_conversions, reason = "counts of test data are small")]
+#![expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "counts of test data are small")]
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,14 @@ use sealtrace_tlog::{LeafHash, LeafIndex, Origin, RootHash, SignedCheckpoint, Tr
 
 use super::*;
 
+mod check;
+mod crash;
+mod earlier;
+pub(crate) mod fault;
 mod interop;
+mod positions;
+mod power;
+mod processes;
 
 fn origin() -> Origin {
     Origin::parse("example.org/site-log").unwrap()
@@ -21,6 +28,11 @@ fn body(index: usize) -> Vec<u8> {
 
 fn leaves(count: usize) -> Vec<LeafHash> {
     (0..count).map(|index| LeafHash::of(&body(index))).collect()
+}
+
+/// A folder in memory where there is one: hundreds of logs are opened, and what is on a real disk is not what the test is about.
+fn memory_dir() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_none| tempfile::tempdir()).unwrap()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -92,53 +104,6 @@ fn a_log_reopens_with_its_key_and_refuses_another() {
     assert_eq!(files(&busy).len(), 1);
 }
 
-/// A kill leaves a prefix of the writes; each is simulated by copying only some files of the state after an append.
-#[test]
-fn a_kill_between_any_two_writes_of_an_append_leaves_a_log_that_goes_on() {
-    for size in [0, 1, 255, 256, 511] {
-        let dir = tempfile::tempdir().unwrap();
-        let (before, after) = (dir.path().join("before"), dir.path().join("after"));
-        let key_path = dir.path().join("k.key");
-        let key = SigningKey::from_scalar(&[5; 32]).unwrap();
-        key.create_file(&key_path).unwrap();
-        let mut log = SiteLog::init(&before, &origin(), key).unwrap();
-        for index in 0..size {
-            log.append(&body(index)).unwrap();
-        }
-        drop(log);
-        copy(&before, &after);
-        let done = SiteLog::open(&after, Some(&key_path)).unwrap().append(b"interrupted").unwrap();
-        let written: Vec<_> = files(&after)
-            .into_iter()
-            .filter(|path| fs::read(path).ok() != fs::read(before.join(path.strip_prefix(&after).unwrap())).ok())
-            .collect();
-        // Every subset of the files written before `checkpoint`, and then `checkpoint` without its kept copy.
-        let data: Vec<_> = written.iter().filter(|path| path.strip_prefix(&after).unwrap().starts_with("tile")).collect();
-        for subset in 0..1_u32 << data.len() {
-            let killed = dir.path().join(format!("killed-{subset}"));
-            copy(&before, &killed);
-            for (position, path) in data.iter().enumerate() {
-                if subset & (1 << position) != 0 {
-                    let target = killed.join(path.strip_prefix(&after).unwrap());
-                    fs::create_dir_all(target.parent().unwrap()).unwrap();
-                    fs::copy(path, &target).unwrap();
-                }
-            }
-            fs::write(killed.join("checkpoint.tmp"), b"half").unwrap();
-            let mut log = SiteLog::open(&killed, Some(&key_path)).unwrap();
-            assert_eq!(log.reader().tree().size, TreeSize(size as u64));
-            let mut expected = leaves(size);
-            expected.push(LeafHash::of(b"another"));
-            assert_eq!(log.append(b"another").unwrap().tree.root, root_of_leaves(&expected), "size {size} subset {subset}");
-        }
-        fs::remove_file(after.join(format!("checkpoints/{}", size + 1))).unwrap();
-        let mut log = SiteLog::open(&after, Some(&key_path)).unwrap();
-        assert!(after.join(format!("checkpoints/{}", size + 1)).exists());
-        log.append(b"later").unwrap();
-        assert_eq!(log.append(b"interrupted").unwrap(), done);
-    }
-}
-
 #[test]
 fn damage_under_the_checkpoint_is_found_at_the_door() {
     let dir = tempfile::tempdir().unwrap();
@@ -180,4 +145,44 @@ fn two_writers_take_turns() {
         }
     });
     assert_eq!(LogReader::open(&path).unwrap().tree().size, TreeSize(20));
+}
+
+#[test]
+fn a_batch_gives_the_tree_of_single_appends_and_names_repeated_entries_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = || SigningKey::from_scalar(&[5; 32]).unwrap();
+    let mut log = SiteLog::init(&dir.path().join("log"), &origin(), key()).unwrap();
+    let mut size = 0;
+    for count in [1, 254, 1, 0, 255, 257, 600, 256] {
+        let mut bodies: Vec<_> = (size..size + count).map(body).collect();
+        bodies.extend([body(0), body(size)].into_iter().filter(|_| count > 0));
+        let batch = log.append_all(&bodies).unwrap();
+        size += count;
+        assert_eq!(batch.added, count as u64);
+        assert_eq!(batch.checkpoint.checkpoint().tree.root, root_of_leaves(&leaves(size)), "size {size}");
+        assert_eq!(log.reader().tree().size, TreeSize(size as u64));
+        for (body, index) in bodies.iter().zip(&batch.indexes) {
+            assert_eq!(&log.reader().entry(*index).unwrap(), body);
+        }
+        if count > 0 {
+            let [.., first, last] = batch.indexes.as_slice() else { panic!("two at least") };
+            assert_eq!((first.0, last.0), (0, (size - count) as u64));
+            let logged = log.logged(*last).unwrap();
+            assert_eq!(logged.checkpoint, batch.checkpoint, "all entries of a batch have its checkpoint");
+            verify_inclusion(LeafHash::of(&body(size - count)), *last, &logged.tree, &logged.proof).unwrap();
+        }
+    }
+    let again = log.append_all(&(0..size).map(body).collect::<Vec<_>>()).unwrap();
+    assert_eq!((again.added, again.indexes.len()), (0, size));
+    assert!(again.indexes.iter().zip(0..).all(|(index, expected)| index.0 == expected));
+}
+
+#[test]
+fn an_entry_too_large_leaves_the_batch_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = SiteLog::init_with_own_key(&dir.path().join("log"), &origin()).unwrap();
+    let bodies = [vec![1; 65_535], vec![2; 65_536]];
+    assert!(matches!(log.append_all(&bodies), Err(SiteLogError::Entry(_))));
+    assert_eq!(log.reader().tree().size, TreeSize(0));
+    assert_eq!(log.append(&bodies[0]).unwrap().index, LeafIndex(0));
 }

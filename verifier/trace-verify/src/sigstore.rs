@@ -53,7 +53,7 @@ pub(crate) struct SigstoreArgs {
 struct Root {
     name: String,
     sha256: FileSha256,
-    root: TrustedRoot,
+    trust: TrustedRoot,
 }
 
 /// Runs the command.
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &SigstoreArgs) -> Outcome {
     let root = root(args)?;
     let bundle = read(&args.bundle, MAX_BUNDLE_BYTES, "bundle")?;
     let artifact = artifact(&args.artifact)?;
-    let (verdict, verified) = verify(&Request { bundle: &bundle, root: &root.root, expected: &expected, artifact: &artifact });
+    let (verdict, verified) = verify(&Request { bundle: &bundle, root: &root.trust, expected: &expected, artifact: &artifact });
     if args.output.json {
         print_json(&document(&verdict, verified.as_ref(), &root)?);
     } else {
@@ -93,11 +93,11 @@ fn root(args: &SigstoreArgs) -> Result<Root, Failure> {
         None if args.staging => ("carried: staging".to_owned(), STAGING.to_vec()),
         None => ("carried: public-good".to_owned(), PUBLIC_GOOD.to_vec()),
     };
-    let root = TrustedRoot::parse(&bytes).map_err(|error| {
+    let trust = TrustedRoot::parse(&bytes).map_err(|error| {
         Failure::from_error(ExitCode::Malformed, &name, &error)
             .hint("name the trusted_root.json of the instance that signed: --trusted-root F")
     })?;
-    Ok(Root { name, sha256: FileSha256::of(&bytes), root })
+    Ok(Root { name, sha256: FileSha256::of(&bytes), trust })
 }
 
 fn read(path: &Path, limit: usize, what: &str) -> Result<Vec<u8>, Failure> {

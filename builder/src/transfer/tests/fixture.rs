@@ -220,7 +220,7 @@ fn seal(subject: &BlobDigest, version: &str, index_sha256: FileSha256) -> (Vec<u
         checkpoint: checkpoint.text().to_owned(),
     };
     let entry = LogEntry { log_index: 1, log_key_id: log.key_id(), canonicalized_body: body.clone(), proof };
-    let bundle = SigstoreBundle { hint: signer.public_key().hint(), entries: vec![entry], envelope };
+    let bundle = SigstoreBundle::by_key(signer.public_key(), vec![entry], envelope);
     let entries = BTreeMap::from([(LeafIndex(1), body)]);
     let source = FragmentSource { log: &log, checkpoint: &checkpoint, entries: &entries, tile: &|id| tiles.get(id).cloned() };
     let fragment = Fragment::build(&source).unwrap().encode().unwrap();

@@ -152,7 +152,7 @@ impl Scene {
         };
         let log_key_id = log_key(2, "example.org/log").key_id();
         let entry = LogEntry { log_index: INDEX as u64, log_key_id, canonicalized_body: body, proof };
-        let bundle = SigstoreBundle { hint: public(&signing_key(1)).hint(), entries: vec![entry], envelope };
+        let bundle = SigstoreBundle::by_key(&public(&signing_key(1)), vec![entry], envelope);
         let fragment = self.fragment(&entries, &leaves);
         Parts { manifest, signature: Some(bundle.encode().unwrap()), fragment: Some(fragment), index, trust: self.trust }
     }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code outside #[test] functions")]
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use sealtrace_instance::{Expected, write};
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 const SIGNED: &str = "1749729605";
 
 /// Every file below a folder, by its path from there.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut todo = vec![folder.to_owned()];
     while let Some(next) = todo.pop() {
@@ -22,16 +22,17 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             if path.is_dir() {
                 todo.push(path);
             } else {
-                found.insert(path.strip_prefix(folder).unwrap().to_owned(), std::fs::read(&path).unwrap());
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, std::fs::read(&path).unwrap());
             }
         }
     }
     found
 }
 
-/// SHA-256 over lines of path and SHA-256, as `sha256sum` writes them, sorted by path.
-fn digest(files: &BTreeMap<PathBuf, Vec<u8>>) -> String {
-    let lines = files.iter().map(|(path, bytes)| format!("{}  {}\n", hex::encode(Sha256::digest(bytes)), path.display()));
+/// SHA-256 over lines of SHA-256 and path, as `sha256sum` writes them, sorted by the bytes of the path.
+fn digest(files: &BTreeMap<String, Vec<u8>>) -> String {
+    let lines = files.iter().map(|(path, bytes)| format!("{}  {path}\n", hex::encode(Sha256::digest(bytes))));
     hex::encode(Sha256::digest(lines.collect::<Vec<_>>().concat()))
 }
 

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Installs what the gate's tests use, from Debian packages, rustup and npm. `make demo` and `make test` do without it.
+# Installs what the gate's tests use, from Debian packages, rustup, npm, PyPI, crates.io and the Go proxy. `make demo` and `make test` do without it.
 set -eu
 cd "$(dirname "$0")/.."
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    packages="gdb elfutils binutils skopeo strace libc6-dbg llvm gcc g++ make python3-minimal openssl tar dwz man-db util-linux
+    packages="gdb elfutils binutils skopeo strace libc6-dbg llvm gcc g++ make python3-minimal python3-venv openssl tar dwz man-db util-linux
         clang-19 lld-19 llvm-19 bpftool busybox-static cpio xz-utils qemu-system-x86 qemu-user-static
         gcc-mingw-w64-x86-64 wine64 lz4 zstd libbpf-dev softhsm2 opensc"
     missing=""
@@ -27,4 +27,4 @@ if command -v rustup >/dev/null; then
     rustup component add clippy rustfmt
 fi
 
-sh .ci/interop.sh install || echo "setup: the foreign verifier could not be installed; its tests are skipped" >&2
+sh .ci/interop.sh install || echo "setup: not every foreign verifier could be installed; those that are missing are skipped by name" >&2

@@ -44,6 +44,7 @@ const RANKS: &[(&str, u32)] = &[
     ("sealtrace-layers", 13),
     ("sealtrace-skip", 0),
     ("sealtrace-acceptance", 13),
+    ("sealtrace-instance", 1),
 ];
 /// Crates that only work on bytes: none of them may depend on a device crate.
 const PURE_BELOW: u32 = 9;

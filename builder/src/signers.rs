@@ -7,11 +7,12 @@
 mod fulcio;
 mod pkcs11;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_envelope::SignatureError;
-use sealtrace_signer::{ExecError, KeyRef, KeyRefError, Signer, SignerError, open_signer};
+use sealtrace_signer::{CertifiedError, CertifiedSigner, ExecError, ExecWords, KeyRef, KeyRefError, Signer, SignerError, open_signer};
 
 use crate::attach::key_failure;
 use pkcs11::{Pkcs11Error, Pkcs11Signer};
@@ -30,6 +31,12 @@ pub(crate) fn parse(text: &OsStr) -> Result<KeyRef, Failure> {
 /// What some signers need beside their reference.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SignerArgs {
+    /// A certificate over the key (PEM, the leaf first): the bundle names it in place of the key
+    #[arg(long, value_name = "PEM")]
+    certificate: Option<PathBuf>,
+    /// A program that is asked for an RFC 3161 time stamp over the signature: 'exec:PROGRAM ARG…'
+    #[arg(long, value_name = "exec:PROGRAM…")]
+    timestamp: Option<OsString>,
     #[cfg(feature = "fulcio")]
     #[command(flatten)]
     fulcio: fulcio::FulcioArgs,
@@ -40,9 +47,24 @@ pub(crate) struct SignerArgs {
 /// # Errors
 /// A failure with the documented exit code.
 pub(crate) fn open(reference: &KeyRef, args: &SignerArgs) -> Result<Box<dyn Signer>, Failure> {
-    match reference {
+    let signer = match reference {
         KeyRef::Fulcio { url } => fulcio_signer(url, args).map_err(|error| signer_failure(&error)),
         lasting => open_lasting(lasting),
+    }?;
+    if args.certificate.is_none() && args.timestamp.is_none() {
+        return Ok(signer);
+    }
+    let stamps = args.timestamp.as_deref().map(stamping_program).transpose()?;
+    let certified = CertifiedSigner::new(signer, args.certificate.as_deref(), stamps.as_ref());
+    certified.map(boxed).map_err(|error| signer_failure(&error))
+}
+
+/// The program behind `--timestamp`.
+fn stamping_program(text: &OsStr) -> Result<ExecWords, Failure> {
+    match parse(text)? {
+        KeyRef::Exec(words) => Ok(words),
+        _ => Err(Failure::new(ExitCode::NoVerdict, "--timestamp names no program")
+            .hint("name one that answers RFC 3161 queries on its standard input: --timestamp 'exec:PROGRAM ARG…'")),
     }
 }
 
@@ -99,6 +121,14 @@ pub(crate) fn signer_failure(error: &SignerError) -> Failure {
                 "nothing was written: the signer uses another key than the one it shows, or signs other bytes; compare with `symbol-bundle key show`",
             )
         }
+        SignerError::Certified(CertifiedError::NotPem { .. } | CertifiedError::Certificate { .. }) => {
+            failure(ExitCode::Malformed).hint("name the certificate that the site's authority issued for this key, in PEM")
+        }
+        SignerError::Certified(CertifiedError::OtherKey { .. }) => {
+            failure(ExitCode::Rejected).hint("name the certificate of this key, or the key of this certificate")
+        }
+        SignerError::Certified(_) => failure(ExitCode::Malformed)
+            .hint("nothing was written: run the program with the argument timestamp and an RFC 3161 query by hand"),
         SignerError::Device(source) => device_failure(error, source.as_ref()),
         _ => failure(ExitCode::NoVerdict),
     }

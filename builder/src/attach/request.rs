@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use sealtrace_digest::{BlobDigest, FileSha256, KeyId, StatementDigest};
-use sealtrace_envelope::{Envelope, KEY_DETAILS_P256, PAYLOAD_TYPE_IN_TOTO, PublicKey, SignatureError, pae};
+use sealtrace_envelope::{Envelope, KEY_DETAILS_P256, PAYLOAD_TYPE_IN_TOTO, PublicKey, SignatureError, SigstoreBundle, pae};
 use sealtrace_signer::raw_to_der;
 use sealtrace_store::read_bounded;
 use serde::{Deserialize, Serialize};
@@ -171,7 +171,7 @@ pub(crate) fn assemble_layout(
     compare(&prepared.request, &found)?;
     let signature = verified_der(returned, &key, &prepared)?;
     let envelope = Envelope::new(PAYLOAD_TYPE_IN_TOTO, &subject.payload, signature, &key);
-    seal(&subject, &key, (folder, other), || Ok(envelope))
+    seal(&subject, &key, (folder, other), || Ok(SigstoreBundle::by_key(&key, Vec::new(), envelope)))
 }
 
 fn read_request(folder: &Path) -> Result<SigningRequest, RequestError> {

@@ -2,16 +2,16 @@
 
 use std::path::Path;
 
-use sealtrace_bundle::{SymbolBundleInput, VerifiedBundle, open_signature, verify_symbol_bundle};
+use sealtrace_bundle::{SYMBOL_BUNDLE_PREDICATE, SymbolBundleInput, VerifiedBundle, open_signature, verify_symbol_bundle};
 use sealtrace_digest::{BlobDigest, KeyId};
 use sealtrace_envelope::{
-    BUNDLE_MEDIA_TYPE, EntryBody, EntryVerifier, Envelope, LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigningMaterial, SigstoreBundle,
-    decode_base64, encode_base64,
+    EntryBody, EntryVerifier, LogEntry, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigningMaterial, SigstoreBundle, decode_base64,
 };
-use sealtrace_signer::{Signer, sign_envelope};
+use sealtrace_signer::{Signer, sign_bundle};
+use sealtrace_sigstore::Certificate;
 use sealtrace_site_log::{SiteLog, log_bundle};
 use sealtrace_tlog::{Fragment, LogKey};
-use sealtrace_trust::{Trust, TrustedLog};
+use sealtrace_trust::{Identity, Policy, Trust, TrustedLog};
 use sealtrace_verdict::{Checks, Verdict};
 
 use super::error::AttachError;
@@ -59,19 +59,19 @@ pub(crate) fn sign_layout(
     other: OtherSignature,
 ) -> Result<Signed, AttachError> {
     let subject = Subject::read(layout)?;
-    let envelope = || Ok(sign_envelope(PAYLOAD_TYPE_IN_TOTO, &subject.payload, signer)?);
+    let bundle = || Ok(sign_bundle(PAYLOAD_TYPE_IN_TOTO, &subject.payload, signer)?);
     match signer.certificate() {
-        Some(certificate) => seal_certified(&subject, signer.public_key(), (certificate, other), envelope),
-        None => seal(&subject, signer.public_key(), (folder, other), envelope),
+        Some(_) => seal_certified(&subject, signer.public_key(), other, bundle),
+        None => seal(&subject, signer.public_key(), (folder, other), bundle),
     }
 }
 
-/// Attaches the signature that `envelope` gives, after it has been verified; it is not asked for when the key has signed already.
+/// Attaches the signature that `bundle` gives, after it has been verified; it is not asked for when the key has signed already.
 pub(super) fn seal(
     subject: &Subject<'_>,
     key: &PublicKey,
     (folder, other): (&TrustFolder, OtherSignature),
-    envelope: impl FnOnce() -> Result<Envelope, AttachError>,
+    bundle: impl FnOnce() -> Result<SigstoreBundle, AttachError>,
 ) -> Result<Signed, AttachError> {
     let signed = Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false, certified: false };
     let mut trust = Trust::default();
@@ -89,7 +89,7 @@ pub(super) fn seal(
     }
     // Before a device is asked for a signature that then could not be kept.
     subject.check_writable()?;
-    let bundle = SigstoreBundle::by_key(key, Vec::new(), envelope()?).encode()?;
+    let bundle = bundle()?.encode()?;
     let mut checks = Checks::new();
     if open_signature(&bundle, &trust, &mut checks).is_none() {
         return Err(AttachError::failed_checks("the new signature", checks));
@@ -112,8 +112,8 @@ pub(crate) fn check_unsigned(layout: &LayoutDir) -> Result<(), AttachError> {
 fn seal_certified(
     subject: &Subject<'_>,
     key: &PublicKey,
-    (certificate, other): (&[u8], OtherSignature),
-    envelope: impl FnOnce() -> Result<Envelope, AttachError>,
+    other: OtherSignature,
+    bundle: impl FnOnce() -> Result<SigstoreBundle, AttachError>,
 ) -> Result<Signed, AttachError> {
     if other == OtherSignature::Keep
         && let Some(one) = subject.signatures()?.first()
@@ -121,20 +121,8 @@ fn seal_certified(
         return Err(AttachError::AlreadySigned { signer: shown_key(one.hint()) });
     }
     subject.check_writable()?;
-    subject.attach(&certified_bundle(certificate, envelope()?)?, None)?;
+    subject.attach(&bundle()?.encode()?, None)?;
     Ok(Signed { bundle: subject.bundle.digest, signer: key.key_id(), already: false, logged: false, certified: true })
-}
-
-/// A Sigstore bundle v0.3 with a certificate, not yet logged, canonical.
-fn certified_bundle(certificate: &[u8], mut envelope: Envelope) -> Result<Vec<u8>, AttachError> {
-    // A keyid would be the hash of a key that nobody keeps.
-    envelope.signatures.iter_mut().for_each(|signature| signature.keyid.clear());
-    let bundle = serde_json::json!({
-        "mediaType": BUNDLE_MEDIA_TYPE,
-        "verificationMaterial": { "certificate": { "rawBytes": encode_base64(certificate) }, "tlogEntries": [] },
-        "dsseEnvelope": envelope,
-    });
-    sealtrace_json::canonical(&bundle).map_err(|error| AttachError::encode("the bundle", &error))
 }
 
 /// Whether a signature is one by this key over the statement that would be signed. Not every signer gives the same bytes twice.
@@ -215,7 +203,7 @@ impl<'a> SignedLayout<'a> {
         if found > 1 {
             return Err(AttachError::SeveralSignatures { found });
         }
-        let trust = folder.read_existing()?;
+        let trust = with_own_identity(folder.read_existing()?, &signature);
         let signer = verified_signer(&signature, &subject, &trust)?;
         subject.check_writable()?;
         Ok(Self { subject, signature, signer, folder, trust })
@@ -289,12 +277,24 @@ impl<'a> SignedLayout<'a> {
     }
 }
 
+/// The trust that a bundle is logged by: one that is signed with a certificate is logged for the identity that the certificate names. That the
+/// identity may sign is asked where the bundle is imported; that the certificate is of a trusted authority is asked here too.
+fn with_own_identity(mut trust: Trust, signature: &SigstoreBundle) -> Trust {
+    let SigningMaterial::Certificate(der) = &signature.material else { return trust };
+    let claimed = Certificate::parse(der).ok().and_then(|certificate| certificate.claimed_identities().ok());
+    if let Some((names, issuer)) = claimed {
+        let issuer = issuer.unwrap_or_default();
+        let named = names.iter().map(|name| Identity { identity: name.text().to_owned(), issuer: issuer.clone() });
+        trust.strengthen(Policy::naming(SYMBOL_BUNDLE_PREDICATE, named.collect()));
+    }
+    trust
+}
+
 /// The trusted key of a signature that verifies and is over this bundle's statement.
 fn verified_signer(signature: &SigstoreBundle, subject: &Subject<'_>, trust: &Trust) -> Result<PublicKey, AttachError> {
     let mut checks = Checks::new();
     let opened = open_signature(&signature.encode()?, trust, &mut checks);
-    let key = opened.as_ref().and_then(|opened| trust.signer(opened.signer()));
-    let Some((opened, key)) = opened.as_ref().zip(key) else {
+    let Some(opened) = opened else {
         return Err(AttachError::failed_checks("the attached signature", checks));
     };
     checks.compare(
@@ -302,7 +302,7 @@ fn verified_signer(signature: &SigstoreBundle, subject: &Subject<'_>, trust: &Tr
         &subject.bundle.digest.hex(),
         &opened.statement().subject.iter().map(|subject| subject.digest.sha256.as_str()).collect::<String>(),
     );
-    if checks.holds() { Ok(key.clone()) } else { Err(AttachError::failed_checks("the attached signature", checks)) }
+    if checks.holds() { Ok(opened.key().clone()) } else { Err(AttachError::failed_checks("the attached signature", checks)) }
 }
 
 /// A key hint as people compare it: hex.

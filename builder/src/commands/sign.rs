@@ -129,12 +129,12 @@ impl Place<'_> {
         }
         print(&format!("{}: {}", if signed.already { "already signed" } else { "signed" }, signed.bundle));
         if signed.certified {
-            // Such a key is trusted through its certificate's authority, and nothing else can be done with it.
-            print(&format!("  by certified key {}, which is gone now", signed.signer));
-            return;
+            // Such a key is trusted through its certificate's authority.
+            print(&format!("  by key {}, which the attached certificate vouches for", signed.signer));
+        } else {
+            print(&format!("  by key {}", signed.signer));
+            print(&format!("  trust folder {}", escape(&folder.path().display().to_string())));
         }
-        print(&format!("  by key {}", signed.signer));
-        print(&format!("  trust folder {}", escape(&folder.path().display().to_string())));
         let layout = next::word(self.layout);
         if signed.logged {
             note(&format!("next: symbol-bundle export {layout} --to ARCHIVE"));

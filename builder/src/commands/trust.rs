@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, StoreArgs, escape, note, print, print_json};
 use sealtrace_signer::{SigningKeyError, read_public_key_file};
 use sealtrace_site_log::LogReader;
-use sealtrace_trust::{Fingerprint, Trust, TrustedLog};
+use sealtrace_trust::{Authorities, Fingerprint, Trust, TrustedLog};
 
 use super::{kind, next};
 use crate::attach::{AttachError, TrustFolder, key_failure, log_failure};
@@ -61,6 +61,9 @@ struct EnrollArgs {
     /// A log's folder
     #[arg(long, value_name = "DIR")]
     log: Vec<PathBuf>,
+    /// A Sigstore trusted root whose certificate authorities, CT logs and time stamp authorities count; its logs are not taken
+    #[arg(long, value_name = "trusted_root.json")]
+    authorities: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -142,8 +145,8 @@ fn list(args: &ListArgs) -> Outcome {
 }
 
 fn enroll(args: &EnrollArgs) -> Outcome {
-    if args.signer.is_empty() && args.log.is_empty() {
-        return Err(Failure::new(ExitCode::NoVerdict, "nothing to enroll: neither --signer nor --log is given, one of both is needed")
+    if args.signer.is_empty() && args.log.is_empty() && args.authorities.is_empty() {
+        return Err(Failure::new(ExitCode::NoVerdict, "nothing to enroll: none of --signer, --log and --authorities is given")
             .hint(format_args!("symbol-bundle trust enroll {} --signer K.pub --log DIR", next::word(&args.folder))));
     }
     kind::expect_trust_folder(&args.folder)?;
@@ -155,9 +158,21 @@ fn enroll(args: &EnrollArgs) -> Outcome {
         let log = LogReader::open(path).map_err(|error| log_failure(&error))?;
         more.add_log(TrustedLog::new(log.log().clone())).map_err(|source| AttachError::Trust { path: path.clone(), source })?;
     }
+    for path in &args.authorities {
+        more.add_authorities(&authorities(path)?).map_err(|source| AttachError::Trust { path: path.clone(), source })?;
+    }
     let trust = TrustFolder::at(&args.folder).extend(&more)?;
     report(&trust, args.output);
     Ok(ExitCode::Done)
+}
+
+fn authorities(path: &Path) -> Result<Authorities, Failure> {
+    let limit = u64::try_from(sealtrace_sigstore::MAX_ROOT_BYTES).unwrap_or(u64::MAX);
+    let hint = "name the trusted_root.json of the site's authority";
+    let bytes = sealtrace_store::read_bounded(path, limit)
+        .map_err(|error| Failure::from_error(ExitCode::NoVerdict, "authorities", &error).hint(hint))?;
+    Authorities::parse(&bytes)
+        .map_err(|error| Failure::from_error(ExitCode::Malformed, &escape(&path.display().to_string()), &error).hint(hint))
 }
 
 /// The failure of a public key, which is not made but asked for.

@@ -18,7 +18,7 @@ use crate::log::{LogPosition, open_log_entry};
 pub struct SignedStatement {
     statement: Statement,
     envelope: Envelope,
-    signer: KeyId,
+    key: PublicKey,
     certified: Option<Certified>,
     times: Vec<AuthenticatedTime>,
 }
@@ -51,7 +51,12 @@ impl SignedStatement {
 
     /// The key that signed.
     pub fn signer(&self) -> KeyId {
-        self.signer
+        self.key.key_id()
+    }
+
+    /// That key itself.
+    pub fn key(&self) -> &PublicKey {
+        &self.key
     }
 
     /// Whose key it is, where a certificate says so.
@@ -188,7 +193,7 @@ fn check_signature(bundle: &SigstoreBundle, trust: &Trust, checks: &mut Checks) 
     let signed = statement.zip(times).filter(|_| whole).map(|(statement, times)| SignedStatement {
         statement,
         envelope: envelope.clone(),
-        signer,
+        key: found.key,
         certified: found.certified,
         times,
     });

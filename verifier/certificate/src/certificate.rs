@@ -6,7 +6,7 @@ use sealtrace_verdict::UnixTime;
 
 use crate::algorithm::SignatureAlgorithm;
 use crate::asn1::{DerError, Element, Elements, context};
-use crate::extensions::Extensions;
+use crate::extensions::{Extensions, SubjectName};
 
 /// The most bytes of a certificate (ours; those of Sigstore have 600 to 900, with many extensions 4,000).
 pub const MAX_CERTIFICATE_BYTES: usize = 64 << 10;
@@ -133,6 +133,14 @@ impl Certificate {
     /// Whether issuer and subject are one name, as of a root.
     pub fn is_self_issued(&self) -> bool {
         self.issuer == self.subject
+    }
+
+    /// The names and the OIDC issuer that it claims; believed only after [`crate::verify_path`].
+    ///
+    /// # Errors
+    /// [`DerError`] when an extension is malformed.
+    pub fn claimed_identities(&self) -> Result<(Vec<SubjectName>, Option<String>), DerError> {
+        Ok((self.extensions.subject_names()?, self.extensions.oidc_issuer()?))
     }
 
     /// Verifies its signature by an issuer's key; nothing else about the two is compared.

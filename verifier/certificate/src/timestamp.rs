@@ -79,6 +79,9 @@ pub enum TimestampError {
     /// The authority's certificate is not the one that signed.
     #[error("time stamp was signed by another certificate than this authority's")]
     Signer,
+    /// The signed attributes name another certificate than the one with this issuer and serial number (RFC 5816).
+    #[error("time stamp names its signer's certificate by another hash, or by none")]
+    CertificateHash,
     /// The signature does not hold.
     #[error("time stamp: {0}")]
     Signature(#[from] SignatureError),
@@ -103,13 +106,16 @@ pub fn verify_timestamp(token: &TimestampToken, message: &[u8], chain: &[Certifi
     let (first, above) = chain.split_first().ok_or(TimestampError::Signer)?;
     let is_authority = first.extensions.basic_constraints()?.is_some_and(|constraints| constraints.is_authority);
     let (signer, issuers) = if is_authority {
-        let embedded = token.certificates.iter().find(|certificate| names(token, certificate));
+        let embedded = token.certificates.iter().find(|certificate| identifies(token, certificate) && hashes(token, certificate));
         (embedded.ok_or(TimestampError::Signer)?, chain)
     } else {
         (first, above)
     };
-    if !names(token, signer) {
+    if !identifies(token, signer) {
         return Err(TimestampError::Signer);
+    }
+    if !hashes(token, signer) {
+        return Err(TimestampError::CertificateHash);
     }
     token.signer.algorithm.verify(signer.key(), &token.signer.attributes, &token.signer.signature)?;
     // A chain of one is a self-signed authority that signs stamps itself: it is its own issuer.
@@ -118,25 +124,33 @@ pub fn verify_timestamp(token: &TimestampToken, message: &[u8], chain: &[Certifi
     Ok(VerifiedTimestamp { time: path.at(), authority: signer.fingerprint() })
 }
 
-/// Whether the token names this certificate as its signer: by issuer and serial number or key identifier, and by hash.
-fn names(token: &TimestampToken, certificate: &Certificate) -> bool {
-    let identified = match &token.signer.id {
+/// Whether the token names this certificate as its signer, by issuer and serial number or key identifier.
+fn identifies(token: &TimestampToken, certificate: &Certificate) -> bool {
+    match &token.signer.id {
         SignerId::IssuerAndSerial { issuer, serial } => *issuer == certificate.issuer && *serial == certificate.serial,
         SignerId::KeyIdentifier(key) => certificate.extensions.subject_key_identifier().ok().flatten().as_ref() == Some(key),
-    };
-    let hashed = match &token.signer.certificate_hash {
+    }
+}
+
+/// Whether the signed attributes name this certificate by its hash.
+fn hashes(token: &TimestampToken, certificate: &Certificate) -> bool {
+    match &token.signer.certificate_hash {
         Some(CertificateHash::Sha2(hash, digest)) => hash.digest(certificate.der()) == *digest,
         Some(CertificateHash::Sha1(digest)) => sha1::Sha1::digest(certificate.der()).as_slice() == digest.as_slice(),
         // RFC 3161 §2.4.2 demands one of the two.
         None => false,
-    };
-    identified && hashed
+    }
 }
 
 impl TimestampToken {
     /// The moment claimed; believed only after [`verify_timestamp`].
     pub fn claimed_time(&self) -> UnixTime {
         self.time
+    }
+
+    /// Whether its imprint is that of these bytes. Who made it is not looked at.
+    pub fn is_over(&self, message: &[u8]) -> bool {
+        self.imprint_hash.digest(message) == self.imprint
     }
 
     /// The hash function of its imprint.

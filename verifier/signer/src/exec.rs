@@ -131,6 +131,13 @@ impl Signer for ExecSigner {
     }
 }
 
+/// Asks a program one thing, within the usual time: the answer is its standard output, at most `limit` bytes.
+pub(crate) fn ask(words: &ExecWords, verb: &'static str, input: &[u8], limit: usize) -> Result<Vec<u8>, ExecError> {
+    let timeout = timeout(std::env::var_os(TIMEOUT_VARIABLE).as_deref())?;
+    let call = Call { words, verb, argument: None, input, limit, timeout };
+    process::run(&call).and_then(|answer| success(&call, answer))
+}
+
 fn success(call: &Call<'_>, answer: Answer) -> Result<Vec<u8>, ExecError> {
     if answer.status.success() {
         return Ok(answer.output);

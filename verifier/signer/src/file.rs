@@ -12,6 +12,8 @@ use crate::key::SigningKeyError;
 
 /// The most bytes of a key file (ours; a PKCS#8 PEM of a P-256 key is 241).
 const MAX_KEY_BYTES: u64 = 16 << 10;
+/// The most bytes of a certificate chain in PEM (ours; three certificates have 4,000).
+const MAX_CHAIN_BYTES: u64 = 256 << 10;
 /// Permission bits that let others use a key.
 const GROUP_AND_OTHERS: u32 = 0o077;
 
@@ -54,6 +56,11 @@ pub fn read_public_key_file(path: &Path) -> Result<PublicKey, SigningKeyError> {
     PublicKey::parse_pem(&bytes).map_err(|source| SigningKeyError::Public { path: path.to_owned(), source })
 }
 
+/// A public file's bytes, of the size of a certificate chain at most.
+pub(crate) fn read_public(path: &Path) -> Result<Vec<u8>, SigningKeyError> {
+    read_at_most(&mut open(path)?, path, MAX_CHAIN_BYTES)
+}
+
 /// Writes a public key to a new file of mode 0644; an existing file is left as it is.
 ///
 /// # Errors
@@ -88,9 +95,13 @@ fn open(path: &Path) -> Result<File, SigningKeyError> {
 }
 
 fn read(file: &mut File, path: &Path) -> Result<Vec<u8>, SigningKeyError> {
+    read_at_most(file, path, MAX_KEY_BYTES)
+}
+
+fn read_at_most(file: &mut File, path: &Path, limit: u64) -> Result<Vec<u8>, SigningKeyError> {
     let mut bytes = Vec::new();
-    file.take(MAX_KEY_BYTES + 1).read_to_end(&mut bytes).map_err(|source| io("read", path, source))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_KEY_BYTES) {
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|source| io("read", path, source))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
         return Err(io("read", path, std::io::Error::other("larger than any key")));
     }
     Ok(bytes)

@@ -4,6 +4,7 @@
 //! signed and why, nor the devices that only the builder reaches (PKCS#11, Fulcio), of which it holds the references alone.
 #![forbid(unsafe_code)]
 
+mod certified;
 mod exec;
 mod file;
 mod key;
@@ -13,6 +14,7 @@ mod signature;
 mod signer;
 mod witness_key;
 
+pub use certified::{CertifiedError, CertifiedSigner, sign_bundle, timestamp_query};
 pub use exec::{ExecError, ExecSigner};
 pub use file::{create_public_key_file, read_public_key_file, read_secret_file};
 pub use key::{SigningKey, SigningKeyError};

@@ -5,6 +5,7 @@
 use sealtrace_digest::KeyId;
 use sealtrace_envelope::{Envelope, PublicKey, SignatureError, pae};
 
+use crate::certified::CertifiedError;
 use crate::exec::{ExecError, ExecSigner};
 use crate::key::{SigningKey, SigningKeyError};
 use crate::reference::{KeyRef, KeyRefError};
@@ -23,6 +24,15 @@ pub trait Signer: std::fmt::Debug {
     /// The DER of the certificate that goes into a bundle in place of the key, when there is one.
     fn certificate(&self) -> Option<&[u8]> {
         None
+    }
+
+    /// An RFC 3161 response over a signature, when there is an authority to ask.
+    ///
+    /// # Errors
+    /// [`SignerError`]
+    fn timestamp(&self, signature: &[u8]) -> Result<Option<Vec<u8>>, SignerError> {
+        let _ = signature;
+        Ok(None)
     }
 
     /// SHA-256 of the public half's SPKI.
@@ -44,6 +54,9 @@ pub enum SignerError {
     /// The external program failed.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// A certificate or a time stamp cannot be used.
+    #[error(transparent)]
+    Certified(#[from] CertifiedError),
     /// A kind of key that this tool does not reach.
     #[error("{kind} keys are not reached from here: only symbol-bundle has them")]
     NotHere {

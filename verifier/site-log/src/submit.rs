@@ -1,7 +1,7 @@
 //! Signing and logging: the Sigstore bundle with its entry and inclusion proof. Not here: how the log grows.
 
 use sealtrace_envelope::{EntryBody, EntryVerifier, Envelope, InclusionProof, LogEntry, PublicKey, SigningMaterial, SigstoreBundle};
-use sealtrace_signer::{Signer, sign_envelope};
+use sealtrace_signer::{Signer, sign_bundle};
 
 use crate::error::SiteLogError;
 use crate::log::{Appended, SiteLog};
@@ -46,7 +46,6 @@ pub fn log_bundle(signed: &SigstoreBundle, signer: &PublicKey, log: &mut SiteLog
 /// # Errors
 /// [`SiteLogError`]
 pub fn sign_and_log(payload_type: &str, payload: &[u8], key: &dyn Signer, log: &mut SiteLog) -> Result<Vec<u8>, SiteLogError> {
-    let envelope = sign_envelope(payload_type, payload, key)?;
-    let (bundle, _appended) = log_envelope(&envelope, key.public_key(), log)?;
+    let (bundle, _appended) = log_bundle(&sign_bundle(payload_type, payload, key)?, key.public_key(), log)?;
     Ok(bundle.encode()?)
 }

@@ -22,6 +22,12 @@ pub(crate) struct Cli {
     /// The site's signing key: a file, or exec:PROGRAM of an external signer; without it the statement stays unsigned
     #[arg(long, value_name = "REF", requires = "log")]
     pub(crate) key: Option<OsString>,
+    /// A certificate over the key (PEM, the leaf first): the witness names it in place of the key
+    #[arg(long, value_name = "PEM", requires = "key")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// A program that is asked for an RFC 3161 time stamp over the signature: 'exec:PROGRAM ARG…'
+    #[arg(long, value_name = "exec:PROGRAM…", requires = "key")]
+    pub(crate) timestamp: Option<OsString>,
     /// The site's log
     #[arg(long, value_name = "DIR", requires = "key")]
     pub(crate) log: Option<PathBuf>,

@@ -9,7 +9,7 @@ use sealtrace_console::{ExitCode, Failure, Outcome, note, print, print_json};
 use sealtrace_digest::{CaptureSha256, FileSha256};
 use sealtrace_envelope::{MAX_STATEMENT_BYTES, PAYLOAD_TYPE_IN_TOTO, pae_digest};
 use sealtrace_resolve::{ResolverIdentity, SourceBundle, Sources, WitnessInput, capture_event, derive, statement};
-use sealtrace_signer::{KeyRef, Signer, SignerError, open_signer};
+use sealtrace_signer::{CertifiedSigner, KeyRef, Signer, SignerError, open_signer};
 use sealtrace_site_log::{SiteLog, sign_and_log};
 use sealtrace_store::{Store, read_bounded};
 use sealtrace_trace::{Capture, MAX_CAPTURE_BYTES, MicroWitness};
@@ -32,7 +32,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     let outputs = Outputs { cli, capture: &bytes, payload: &resolved.payload };
     outputs.check()?;
     let trace = match (&cli.key, &cli.log) {
-        (Some(key), Some(log)) => sign(&resolved.payload, key, log, cli.log_key.as_deref())?,
+        (Some(key), Some(log)) => sign(&resolved.payload, key, log, cli)?,
         _ => {
             note("trace-resolve: no --key and --log: the statement stays unsigned, and proves nothing about who wrote it");
             resolved.payload.clone()
@@ -99,22 +99,35 @@ fn identity() -> ResolverIdentity {
     ResolverIdentity { version: env!("CARGO_PKG_VERSION").to_owned(), sha256: own.map(|bytes| FileSha256::of(&bytes).hex()) }
 }
 
-fn sign(payload: &[u8], key: &OsStr, log: &Path, log_key: Option<&Path>) -> Result<Vec<u8>, Failure> {
-    let key = open_key(key)?;
-    let mut log = SiteLog::open(log, log_key).map_err(|error| {
+fn sign(payload: &[u8], key: &OsStr, log: &Path, cli: &Cli) -> Result<Vec<u8>, Failure> {
+    let key = open_key(key, cli)?;
+    let mut log = SiteLog::open(log, cli.log_key.as_deref()).map_err(|error| {
         Failure::from_error(ExitCode::NoVerdict, "site log", &error).hint("make one: symbol-bundle log init --log DIR --origin ORIGIN")
     })?;
     sign_and_log(PAYLOAD_TYPE_IN_TOTO, payload, key.as_ref(), &mut log)
         .map_err(|error| Failure::from_error(ExitCode::NoVerdict, "signing and logging", &error))
 }
 
-fn open_key(reference: &OsStr) -> Result<Box<dyn Signer>, Failure> {
-    KeyRef::parse(reference).map_err(SignerError::from).and_then(|reference| open_signer(&reference)).map_err(|error| {
+fn open_key(reference: &OsStr, cli: &Cli) -> Result<Box<dyn Signer>, Failure> {
+    let stamps = match cli.timestamp.as_deref().map(KeyRef::parse) {
+        None => None,
+        Some(Ok(KeyRef::Exec(words))) => Some(words),
+        Some(_) => {
+            return Err(Failure::new(ExitCode::NoVerdict, "--timestamp names no program")
+                .hint("name one that answers RFC 3161 queries on its standard input: --timestamp 'exec:PROGRAM ARG…'"));
+        }
+    };
+    let opened = KeyRef::parse(reference).map_err(SignerError::from).and_then(|reference| open_signer(&reference));
+    let certified = opened.and_then(|signer| CertifiedSigner::new(signer, cli.certificate.as_deref(), stamps.as_ref()));
+    certified.map(|signer| Box::new(signer) as Box<dyn Signer>).map_err(|error| {
         let failure = Failure::from_error(ExitCode::NoVerdict, "signing key", &error);
         match error {
             SignerError::Reference(_) => failure.hint("name a file, or an external signer: --key 'exec:PROGRAM ARG…'"),
             SignerError::NotHere { .. } => {
                 failure.hint("reach the token through an external signer: --key 'exec:PROGRAM ARG…', as docs/formats/exec-signer.md has it")
+            }
+            SignerError::Certified(_) => {
+                failure.hint("name the certificate that the site's authority issued for this key, in PEM: --certificate PEM")
             }
             SignerError::Exec(_) => failure.hint("run the program with the argument public-key by hand, and see what it prints"),
             _ => failure.hint("make one: symbol-bundle key generate -o site"),

@@ -163,6 +163,14 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Only these certificate identities may sign statements of this type, and no others any.
+    pub fn naming(predicate_type: &str, identities: Vec<Identity>) -> Self {
+        let rule = SignerRule { predicate_type: predicate_type.to_owned(), roles: Vec::new(), keys: Vec::new(), identities };
+        Self { signers: Some(vec![rule]), ..Self::default() }
+    }
+}
+
 impl Default for Policy {
     /// What holds without a policy: genuine and logged is enough.
     fn default() -> Self {

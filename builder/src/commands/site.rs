@@ -161,7 +161,9 @@ fn report(request: &EnrolmentRequest, path: &Path, output: OutputArgs) {
         return;
     }
     print(&format!("request {} of site {}", request.sha256(), escape(request.name())));
-    signers.iter().for_each(|signer| print(&format!("signer  {signer}")));
+    for signer in &signers {
+        print(&format!("signer  {signer}"));
+    }
     print(&format!("log     {} {}", request.log().key.key_id(), request.log().origin));
 }
 

@@ -60,7 +60,11 @@ impl Judging {
             return;
         };
         match state.keep(verdict.exhibits()) {
-            Ok(paths) => paths.iter().for_each(|path| note(&format!("evidence   {}", path.display()))),
+            Ok(paths) => {
+                for path in &paths {
+                    note(&format!("evidence   {}", path.display()));
+                }
+            }
             Err(error) => note(&format!("warning: evidence against the log could not be kept: {error}")),
         }
         if let Err(error) = self.learn(state, verdict, bundles) {

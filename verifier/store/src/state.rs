@@ -113,7 +113,9 @@ impl State {
         let mut names = Vec::new();
         for entry in listing.into_iter().flatten() {
             let entry = entry.map_err(|source| StateError::Io { doing: "read", path: folder.clone(), source })?;
-            names.extend(entry.file_name().into_string().ok().filter(|name| name.ends_with(".jsonl")));
+            names.extend(
+                entry.file_name().into_string().ok().filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "jsonl")),
+            );
         }
         names.sort();
         if names.len() > MAX_PINNED_LOGS {

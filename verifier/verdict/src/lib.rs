@@ -307,8 +307,7 @@ impl Checks {
 
     /// Narrows the time interval by another: the later start, the earlier end, the sources of both.
     pub fn narrow_time(&mut self, time: &TimeInterval) {
-        let later = |a: &Option<String>, b: &Option<String>| a.clone().max(b.clone());
-        self.time.not_before = later(&self.time.not_before, &time.not_before);
+        self.time.not_before = self.time.not_before.take().max(time.not_before.clone());
         self.time.not_after = match (self.time.not_after.take(), time.not_after.clone()) {
             (Some(one), Some(two)) => Some(one.min(two)),
             (one, two) => one.or(two),

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ApplyArgs) -> Outcome {
     if args.output.json {
         print_json(&serde_json::json!({
             "sequence": sequence, "digest": digest, "already": accepted.is_installed_already(),
-            "before": before.as_ref().map(|before| before.digest()), "store": store,
+            "before": before.as_ref().map(SignedKit::digest), "store": store,
         }));
         return Ok(ExitCode::Done);
     }

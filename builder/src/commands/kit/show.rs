@@ -94,8 +94,12 @@ pub(crate) fn diff(args: &DiffArgs) -> Outcome {
     print(&format!("kit {} {}", older.kit().sequence, older.digest()));
     print(&format!("kit {} {}", newer.kit().sequence, newer.digest()));
     for Change { field, removed, added } in &changes {
-        removed.iter().for_each(|value| print(&format!("- {field}: {}", shown(value))));
-        added.iter().for_each(|value| print(&format!("+ {field}: {}", shown(value))));
+        for value in removed {
+            print(&format!("- {field}: {}", shown(value)));
+        }
+        for value in added {
+            print(&format!("+ {field}: {}", shown(value)));
+        }
     }
     Ok(ExitCode::Done)
 }

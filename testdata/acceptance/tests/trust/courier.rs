@@ -44,7 +44,7 @@ impl<'a> Witness<'a> {
 
     fn policy(&self) {
         let (typed, id) = self.key();
-        let id: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id: String = id.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
         let vkey = format!("{NAME}+{id}+{}", self.base64(&typed));
         std::fs::write(self.scene.path("tlog-policy"), format!("witness w1 {vkey}\nquorum w1\n")).unwrap();
     }

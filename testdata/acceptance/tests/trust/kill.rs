@@ -26,16 +26,12 @@ fn a_kill_at_any_moment_leaves_the_old_kit_or_the_new_one() {
         child.wait().unwrap();
         let held = std::fs::read(scene.path("victim/trust/kit.json")).unwrap();
         assert!(held == old || held == new, "round {round}: neither kit");
-        if held == old {
-            old_seen += 1
-        } else {
-            new_seen += 1
-        }
+        old_seen += u32::from(held == old);
+        new_seen += u32::from(held == new);
         scene.ok("symbol-bundle trust list victim/trust");
         scene.ok("symbol-bundle kit apply kit3.json --store victim");
         assert_eq!(std::fs::read(scene.path("victim/trust/kit.json")).unwrap(), new, "round {round}");
         assert_eq!(scene.files("victim"), ["state", "trust"], "round {round}");
     }
-    println!("kills: {old_seen} left the old kit, {new_seen} the new one");
     assert!(old_seen > 0 && new_seen > 0, "the kills do not span the installation");
 }

@@ -246,7 +246,7 @@ impl Cosigner {
 
     fn vkey(&self) -> String {
         let (typed, id) = self.parts();
-        format!("{}+{}+{}", self.name, id.iter().map(|byte| format!("{byte:02x}")).collect::<String>(), encode_base64(&typed))
+        format!("{}+{}+{}", self.name, id.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")), encode_base64(&typed))
     }
 
     fn line(&self, checkpoint: &SignedCheckpoint, time: u64) -> String {

@@ -18,7 +18,7 @@ impl Kit {
     /// # Errors
     /// [`KitError`]
     pub(super) fn check(&self) -> Result<(), KitError> {
-        equal("kitVersion", KIT_VERSION, self.kit_version)?;
+        equal("kitVersion", &KIT_VERSION, &self.kit_version)?;
         hold("sequence", "1 or more", self.sequence, self.sequence >= 1)?;
         hold(
             "previous",
@@ -77,8 +77,8 @@ impl Kit {
             let checkpoint = signed("pins", &pin.checkpoint, &logs)?;
             let said = checkpoint.checkpoint();
             equal("pins origin", &said.origin, &pin.origin)?;
-            equal("pins size", said.tree.size.0, pin.size)?;
-            equal("pins root", said.tree.root.hex(), pin.root.hex())?;
+            equal("pins size", &said.tree.size.0, &pin.size)?;
+            equal("pins root", &said.tree.root.hex(), &pin.root.hex())?;
         }
         for frozen in &self.frozen {
             equal("frozen origin", &signed("frozen", &frozen.checkpoint, &logs)?.checkpoint().origin, &frozen.origin)?;
@@ -94,8 +94,8 @@ impl Kit {
             })?;
             let newer = signed("consistency", body.checkpoint().text(), &logs)?;
             equal("consistency origin", &newer.checkpoint().origin, &one.origin)?;
-            equal("consistency from", body.old_size(), one.from)?;
-            equal("consistency to", newer.checkpoint().tree.size.0, one.to)?;
+            equal("consistency from", &body.old_size(), &one.from)?;
+            equal("consistency to", &newer.checkpoint().tree.size.0, &one.to)?;
             hold("consistency from", "below to", one.from, one.from < one.to)?;
         }
         let origins: BTreeSet<&str> = self.frozen.iter().map(|frozen| frozen.origin.as_str()).collect();
@@ -119,7 +119,7 @@ fn signed(what: &'static str, text: &str, logs: &[LogKey]) -> Result<SignedCheck
     Ok(checkpoint)
 }
 
-fn equal<T: PartialEq + Display>(what: &'static str, expected: T, found: T) -> Result<(), KitError> {
+fn equal<T: PartialEq + Display + ?Sized>(what: &'static str, expected: &T, found: &T) -> Result<(), KitError> {
     if expected == found {
         return Ok(());
     }

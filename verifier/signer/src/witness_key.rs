@@ -119,7 +119,7 @@ mod tests {
         assert!(matches!(WitnessKey::load(&other, name()), Err(SigningKeyError::NotEd25519 { .. })));
         assert!(matches!(SigningKey::load(&path), Err(SigningKeyError::NotP256 { .. })));
         std::os::unix::fs::symlink(&path, dir.path().join("link")).unwrap();
-        let open = std::fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o640));
+        let open = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o640);
         std::fs::set_permissions(&path, open).unwrap();
         assert!(matches!(WitnessKey::load(&path, name()), Err(SigningKeyError::Exposed { mode: 0o640, .. })));
     }

@@ -10,9 +10,9 @@ use crate::root::{TRUSTED_ROOT_MEDIA_TYPE, TrustedRootError};
 /// What is trusted besides logs and keys.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Authorities {
-    pub(crate) certificate_authorities: Vec<Value>,
+    pub(crate) issuers: Vec<Value>,
     pub(crate) ctlogs: Vec<Value>,
-    pub(crate) timestamp_authorities: Vec<Value>,
+    pub(crate) stampers: Vec<Value>,
     root: TrustedRoot,
 }
 
@@ -30,19 +30,19 @@ impl Authorities {
         Self::of(list("certificateAuthorities"), list("ctlogs"), list("timestampAuthorities"))
     }
 
-    pub(crate) fn of(certificate_authorities: Vec<Value>, ctlogs: Vec<Value>, stamps: Vec<Value>) -> Result<Self, TrustedRootError> {
+    pub(crate) fn of(issuers: Vec<Value>, ctlogs: Vec<Value>, stampers: Vec<Value>) -> Result<Self, TrustedRootError> {
         let document = json!({
-            "mediaType": TRUSTED_ROOT_MEDIA_TYPE, "tlogs": [], "certificateAuthorities": certificate_authorities,
-            "ctlogs": ctlogs, "timestampAuthorities": stamps,
+            "mediaType": TRUSTED_ROOT_MEDIA_TYPE, "tlogs": [], "certificateAuthorities": issuers,
+            "ctlogs": ctlogs, "timestampAuthorities": stampers,
         });
         let bytes = sealtrace_json::canonical(&document).map_err(TrustedRootError::Json)?;
         let root = TrustedRoot::parse(&bytes).map_err(TrustedRootError::Authorities)?;
-        Ok(Self { certificate_authorities, ctlogs, timestamp_authorities: stamps, root })
+        Ok(Self { issuers, ctlogs, stampers, root })
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.certificate_authorities.is_empty() && self.ctlogs.is_empty() && self.timestamp_authorities.is_empty()
+        self.issuers.is_empty() && self.ctlogs.is_empty() && self.stampers.is_empty()
     }
 
     /// As the verification of certificates and time stamps takes them.
@@ -60,10 +60,6 @@ impl Authorities {
             all.extend(two.iter().filter(|value| !one.contains(value)).cloned());
             all
         };
-        Self::of(
-            union(&self.certificate_authorities, &other.certificate_authorities),
-            union(&self.ctlogs, &other.ctlogs),
-            union(&self.timestamp_authorities, &other.timestamp_authorities),
-        )
+        Self::of(union(&self.issuers, &other.issuers), union(&self.ctlogs, &other.ctlogs), union(&self.stampers, &other.stampers))
     }
 }

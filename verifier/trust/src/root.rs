@@ -153,9 +153,9 @@ pub fn trusted_root_json(logs: &[TrustedLog], authorities: &Authorities) -> Resu
     let root = Root {
         media_type: TRUSTED_ROOT_MEDIA_TYPE.to_owned(),
         tlogs: tlogs.into_iter().map(wire_log).collect(),
-        certificate_authorities: authorities.certificate_authorities.clone(),
+        certificate_authorities: authorities.issuers.clone(),
         ctlogs: authorities.ctlogs.clone(),
-        timestamp_authorities: authorities.timestamp_authorities.clone(),
+        timestamp_authorities: authorities.stampers.clone(),
     };
     sealtrace_json::canonical(&root).map_err(TrustedRootError::Json)
 }

@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn the_words_are_256_short_and_told_apart_by_three_letters() {
         assert!(WORDS.is_sorted());
-        assert_eq!(WORDS.iter().map(|word| &word[..3]).collect::<BTreeSet<_>>().len(), 256);
+        assert_eq!(WORDS.iter().map(|word| word.get(..3)).collect::<BTreeSet<_>>().len(), 256);
         assert!(WORDS.iter().all(|word| (4..=7).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())));
     }
 
@@ -168,6 +168,6 @@ mod tests {
         list[0] = "unheard";
         assert!(matches!(Fingerprint::parse(&list.join(" ")), Err(FingerprintError::Word { position: 1, .. })));
         assert!(matches!(Fingerprint::parse(&list[1..].join(" ")), Err(FingerprintError::Shape { words: 16 })));
-        assert!(Fingerprint::parse("").is_err() && Fingerprint::parse(&digest.hex()[1..]).is_err());
+        assert!(Fingerprint::parse("").is_err() && Fingerprint::parse(&format!("{}0", digest.hex())).is_err());
     }
 }

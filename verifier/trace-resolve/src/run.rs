@@ -119,7 +119,7 @@ fn open_key(reference: &OsStr, cli: &Cli) -> Result<Box<dyn Signer>, Failure> {
     };
     let opened = KeyRef::parse(reference).map_err(SignerError::from).and_then(|reference| open_signer(&reference));
     let certified = opened.and_then(|signer| CertifiedSigner::new(signer, cli.certificate.as_deref(), stamps.as_ref()));
-    certified.map(|signer| Box::new(signer) as Box<dyn Signer>).map_err(|error| {
+    certified.map(|signer| -> Box<dyn Signer> { Box::new(signer) }).map_err(|error| {
         let failure = Failure::from_error(ExitCode::NoVerdict, "signing key", &error);
         match error {
             SignerError::Reference(_) => failure.hint("name a file, or an external signer: --key 'exec:PROGRAM ARG…'"),

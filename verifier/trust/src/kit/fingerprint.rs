@@ -168,10 +168,6 @@ mod tests {
         list[0] = "unheard";
         assert!(matches!(Fingerprint::parse(&list.join(" ")), Err(FingerprintError::Word { position: 1, .. })));
         assert!(matches!(Fingerprint::parse(&list[1..].join(" ")), Err(FingerprintError::Shape { words: 16 })));
-<<<<<<< HEAD
-        assert!(Fingerprint::parse("").is_err() && Fingerprint::parse(digest.hex().get(1..).unwrap()).is_err());
-=======
         assert!(Fingerprint::parse("").is_err() && Fingerprint::parse(&format!("{}0", digest.hex())).is_err());
->>>>>>> wt-kit
     }
 }

@@ -203,11 +203,7 @@ fn pins_are_a_chain_that_only_grows_and_a_torn_end_is_no_damage() {
         assert_eq!((again.origin(), again.newest()), (log.origin, Some(log.tree(size))));
         assert_eq!(again.next_line(&log.checkpoint(size)).unwrap(), None, "no line for what is not larger");
     }
-<<<<<<< HEAD
-    assert_eq!(bytes.split_inclusive(|byte| *byte == b'\n').count(), 3);
-=======
     assert_eq!(std::str::from_utf8(&bytes).unwrap().lines().count(), 3);
->>>>>>> wt-kit
     let last = bytes[..bytes.len() - 1].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     for cut in last..bytes.len() {
         let torn = PinChain::parse(&bytes[..cut], None).unwrap();

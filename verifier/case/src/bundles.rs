@@ -1,6 +1,9 @@
 //! Symbol bundles of a store or an evidence archive, verified one by one against a trust folder.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use sealtrace_bundle::{OpenedBundle, VerifiedBundle, exit_of_blob_error, exit_of_bundle_error, exit_of_graph_error, open_symbol_bundle};
 use sealtrace_console::{ExitCode, Failure, escape};
@@ -17,6 +20,14 @@ pub struct Bundles<'a> {
     pub graph: &'a LayoutGraph,
     /// Trust.
     pub trust: &'a Trust,
+    /// Bundles that were opened before, where many traces rest on the same ones.
+    pub opened: &'a OpenedBundles,
+}
+
+/// Bundles that were opened once, by digest: a folder of traces is judged in the memory of its bundles and of one trace.
+#[derive(Debug, Default)]
+pub struct OpenedBundles {
+    by_digest: RefCell<BTreeMap<BlobDigest, Arc<OpenedBundle>>>,
 }
 
 impl std::fmt::Debug for Bundles<'_> {
@@ -30,11 +41,17 @@ impl Bundles<'_> {
     ///
     /// # Errors
     /// A [`Failure`] when a blob that the verdict needs cannot be had; a failed check is a verdict, not a failure.
-    pub fn open(&self, digest: &BlobDigest) -> Result<OpenedBundle, Failure> {
-        open_symbol_bundle(self.blobs, self.graph, digest, self.trust).map_err(|error| {
+    pub fn open(&self, digest: &BlobDigest) -> Result<Arc<OpenedBundle>, Failure> {
+        if let Some(opened) = self.opened.by_digest.borrow().get(digest) {
+            return Ok(Arc::clone(opened));
+        }
+        let opened = open_symbol_bundle(self.blobs, self.graph, digest, self.trust).map_err(|error| {
             Failure::from_error(exit_of_bundle_error(&error), &format!("symbol bundle {digest}"), &error)
                 .hint("import it again: symbol-bundle import ARCHIVE")
-        })
+        })?;
+        let opened = Arc::new(opened);
+        self.opened.by_digest.borrow_mut().insert(*digest, Arc::clone(&opened));
+        Ok(opened)
     }
 }
 
@@ -79,8 +96,8 @@ pub fn open_bundle(name: &str, store: &Store, trust: &Trust) -> Result<VerifiedB
     };
     let stored = store.find_bundle(name).map_err(|error| from_store(&error))?;
     let graph = store_graph(store)?.ok_or_else(|| Failure::new(ExitCode::NoVerdict, "the store holds no bundle"))?;
-    let opened = Bundles { blobs: store.oci(), graph: &graph, trust }.open(&stored.digest)?;
-    let verified = opened.verified.ok_or_else(|| {
+    let opened = Bundles { blobs: store.oci(), graph: &graph, trust, opened: &OpenedBundles::default() }.open(&stored.digest)?;
+    let verified = opened.verified.clone().ok_or_else(|| {
         let check = opened.verdict.decisive();
         let id = check.map_or("", |check| check.id.as_str());
         let reason = check.and_then(|check| check.reason.as_deref()).unwrap_or("no reason given");

@@ -52,7 +52,7 @@ impl Judging {
 
     /// Keeps what a verdict taught: evidence against logs, authenticated times, and of bundles that verified the trees of their fragments.
     /// A state that cannot be written is told, and changes no verdict.
-    pub fn keep(&self, verdict: &Verdict, bundles: &[VerifiedBundle]) {
+    pub fn keep<'a>(&self, verdict: &Verdict, bundles: impl IntoIterator<Item = &'a VerifiedBundle>) {
         let Some(state) = &self.state else {
             if !verdict.exhibits().is_empty() {
                 note("  next: run it again with --state DIR to keep both checkpoints as evidence against the log");
@@ -72,7 +72,7 @@ impl Judging {
         }
     }
 
-    fn learn(&self, state: &State, verdict: &Verdict, bundles: &[VerifiedBundle]) -> Result<(), StateError> {
+    fn learn<'a>(&self, state: &State, verdict: &Verdict, bundles: impl IntoIterator<Item = &'a VerifiedBundle>) -> Result<(), StateError> {
         for bundle in bundles {
             state.pin_bundle(&self.trust, bundle)?;
         }

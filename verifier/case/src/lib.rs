@@ -10,7 +10,7 @@ mod judging;
 mod trace;
 mod witness_checks;
 
-pub use bundles::{Bundles, check_reference, open_bundle, store_graph, trust_folder};
+pub use bundles::{Bundles, OpenedBundles, check_reference, open_bundle, store_graph, trust_folder};
 pub use capture::{capture_beside, find_capture, stem};
 pub use judging::{Judging, JudgingArgs, warn_of_clock};
 pub use trace::{OpenTrace, Signature, open_trace};

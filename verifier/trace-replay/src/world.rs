@@ -1,7 +1,7 @@
 //! What a replay needs from the world: trust, the trace, its capture, the symbol bundles it names.
 
 use sealtrace_bundle::VerifiedBundle;
-use sealtrace_case::{Bundles, OpenTrace, Signature, check_witness, find_capture, open_trace, store_graph, trust_folder};
+use sealtrace_case::{Bundles, OpenTrace, OpenedBundles, Signature, check_witness, find_capture, open_trace, store_graph, trust_folder};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_digest::BlobDigest;
 use sealtrace_envelope::MAX_BUNDLE_BYTES;
@@ -111,7 +111,8 @@ fn open_bundles(
     let (store, trust) = (store?, trust?);
     let graph = store_graph(store)?;
     let graph = graph.ok_or_else(|| missing(first))?;
-    let world = Bundles { blobs: store.oci(), graph: &graph, trust: &trust };
+    let opened = OpenedBundles::default();
+    let world = Bundles { blobs: store.oci(), graph: &graph, trust: &trust, opened: &opened };
     let mut bundles = Vec::with_capacity(digests.len());
     for digest in digests {
         if !graph.manifests().contains_key(digest) {
@@ -120,7 +121,7 @@ fn open_bundles(
         let opened = world.open(digest)?;
         checks.absorb(&format!("bundle-{}/", digest.hex().chars().take(12).collect::<String>()), &opened.verdict);
         *assurance = opened.verdict.assurance().min(*assurance);
-        bundles.push(opened.verified.ok_or_else(|| {
+        bundles.push(opened.verified.clone().ok_or_else(|| {
             let check = opened.verdict.decisive();
             let id = check.map_or("", |check| check.id.as_str());
             let reason = check.and_then(|check| check.reason.as_deref()).unwrap_or("no reason given");

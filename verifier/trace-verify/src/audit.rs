@@ -39,8 +39,7 @@ pub(crate) fn run(args: &AuditArgs) -> Outcome {
     let slo = if args.strict { Slo::Strict } else { Slo::Standard };
     let verdict = conclude(&world, &audited, slo, &progress);
     drop(progress);
-    let bundles: Vec<_> = audited.iter().flat_map(|one| one.judged.bundles.iter().cloned()).collect();
-    world.judging.keep(&verdict, &bundles);
+    world.judging.keep(&verdict, audited.iter().flat_map(|one| one.judged.bundles()));
     write_card(args, &audited, slo)?;
     if args.output.json {
         print_json(&document(&verdict, &audited, slo)?);
@@ -110,7 +109,7 @@ fn audit(layer: &Descriptor, world: &World, args: &AuditArgs) -> Result<Audited,
     if matches!(judged.verdict.conclusion(), Conclusion::Rejected | Conclusion::Malformed) {
         return Ok(Audited { name, judged, replay: None });
     }
-    let bundles: Vec<SourceBundle<'_>> = judged.bundles.iter().map(|bundle| SourceBundle::of(bundle, world.blobs.as_ref())).collect();
+    let bundles: Vec<SourceBundle<'_>> = judged.bundles().map(|bundle| SourceBundle::of(bundle, world.blobs.as_ref())).collect();
     let input = ReplayInput {
         witness: &judged.trace.witness,
         witness_digest: judged.trace.digest,
@@ -208,7 +207,7 @@ fn card_of(one: &Audited, replay: &ReplayReport, slo: Slo) -> String {
         Signature::Verified(statement) => Some(Seal::from(statement.as_ref())),
         Signature::Rejected | Signature::Unsigned | Signature::Unchecked => None,
     };
-    let bundles: Vec<BundleLine> = one.judged.bundles.iter().map(BundleLine::from).collect();
+    let bundles: Vec<BundleLine> = one.judged.bundles().map(BundleLine::from).collect();
     card(&CardInput {
         witness: &one.judged.trace.witness,
         witness_digest: one.judged.trace.digest,

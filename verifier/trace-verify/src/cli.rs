@@ -35,8 +35,8 @@ pub(crate) enum Command {
 /// Verify a trace, or a bundle of the store.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
-    /// A trace to verify
-    #[arg(value_name = "TRACE", conflicts_with = "bundle")]
+    /// A trace to verify, or a folder: every *.sigstore.json in it and below
+    #[arg(value_name = "TRACE|DIR", conflicts_with = "bundle")]
     pub(crate) trace: Option<PathBuf>,
     /// A symbol bundle of the store to verify: its manifest digest, or name:version
     #[arg(long, value_name = "sha256:…|NAME:VERSION")]

@@ -1,6 +1,8 @@
 //! The verdict on one trace: its signature and log entry, itself, its capture, and every bundle it rests on.
 
-use sealtrace_bundle::VerifiedBundle;
+use std::sync::Arc;
+
+use sealtrace_bundle::{OpenedBundle, VerifiedBundle};
 use sealtrace_case::{Bundles, OpenTrace, Signature, check_witness, open_trace};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_layout::Attachment;
@@ -15,11 +17,22 @@ pub(crate) struct Judged {
     pub(crate) trace: OpenTrace,
     pub(crate) capture: Capture,
     pub(crate) capture_bytes: Vec<u8>,
-    /// The bundles whose verdict is verified, by digest.
-    pub(crate) bundles: Vec<VerifiedBundle>,
-    /// What is attached to them and was verified: signature and fragment, in the same order.
-    pub(crate) attachments: Vec<Vec<Attachment>>,
+    /// The bundles whose verdict is verified, by digest, with the attachments that were verified.
+    opened: Vec<Arc<OpenedBundle>>,
     pub(crate) verdict: Verdict,
+}
+
+impl Judged {
+    /// The bundles whose verdict is verified, by digest.
+    pub(crate) fn bundles(&self) -> impl Iterator<Item = &VerifiedBundle> {
+        self.opened.iter().filter_map(|opened| opened.verified.as_ref())
+    }
+
+    /// The same, each with what is attached to it and was verified: signature and fragment.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = (&VerifiedBundle, Vec<&Attachment>)> {
+        let attached = |opened: &'_ OpenedBundle| opened.signature.iter().chain(&opened.fragment).collect();
+        self.opened.iter().filter_map(move |opened| Some((opened.verified.as_ref()?, attached(opened))))
+    }
 }
 
 /// Judges a trace. `find_capture` gives the bytes with the digest that the witness names.
@@ -42,7 +55,7 @@ pub(crate) fn judge(
         Signature::Verified(statement) => statement.assurance(),
         _ => Assurance::None,
     };
-    let (mut bundles, mut attachments) = (Vec::new(), Vec::new());
+    let mut bundles = Vec::new();
     for digest in &trace.witness.symbolization.bundles {
         let prefix = format!("bundle-{}/", digest.hex().chars().take(12).collect::<String>());
         if !world.graph.manifests().contains_key(digest) {
@@ -53,14 +66,13 @@ pub(crate) fn judge(
         let opened = world.open(digest)?;
         checks.absorb(&prefix, &opened.verdict);
         assurance = assurance.min(opened.verdict.assurance());
-        if let Some(verified) = opened.verified {
-            bundles.push(verified);
-            attachments.push(opened.signature.into_iter().chain(opened.fragment).collect());
+        if opened.verified.is_some() {
+            bundles.push(opened);
         }
     }
     check_predicates(&trace, &bundles, world.trust, &mut checks);
     let verdict = checks.conclude(assurance);
-    Ok(Judged { bytes, trace, capture, capture_bytes, bundles, attachments, verdict })
+    Ok(Judged { bytes, trace, capture, capture_bytes, opened: bundles, verdict })
 }
 
 /// `policy-coverage`: enough of the trace's frames have names.
@@ -79,14 +91,15 @@ fn check_coverage(trace: &OpenTrace, trust: &Trust, checks: &mut Checks) {
 }
 
 /// `policy-predicates`: of each predicate type that is asked for there is a verified statement.
-fn check_predicates(trace: &OpenTrace, bundles: &[VerifiedBundle], trust: &Trust, checks: &mut Checks) {
+fn check_predicates(trace: &OpenTrace, bundles: &[Arc<OpenedBundle>], trust: &Trust, checks: &mut Checks) {
     let required: Vec<&str> = trust.rules().required_predicate_types().collect();
     if required.is_empty() {
         return;
     }
     let own = matches!(trace.signature, Signature::Verified(_)).then_some(trace.statement.predicate_type.as_str());
-    let verified: Vec<&str> =
-        own.into_iter().chain(bundles.iter().map(|bundle| bundle.statement().statement().predicate_type.as_str())).collect();
+    let sealed = bundles.iter().filter_map(|opened| opened.verified.as_ref());
+    let sealed = sealed.map(|bundle| bundle.statement().statement().predicate_type.as_str());
+    let verified: Vec<&str> = own.into_iter().chain(sealed).collect();
     match required.iter().find(|required| !verified.contains(required)) {
         None => checks.pass("policy-predicates", &required.join(" ")),
         Some(missing) => checks.differ("policy-predicates", missing, &verified.join(" "), "no verified statement of this type is here"),

@@ -7,6 +7,7 @@ mod audit;
 mod bundle;
 mod cli;
 mod explain;
+mod folder;
 mod judge;
 mod pack;
 mod render;

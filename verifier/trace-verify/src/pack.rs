@@ -53,8 +53,8 @@ pub(crate) fn run(args: &PackArgs) -> Outcome {
             note(&format!("trace-verify: {} is unsigned; an audit of it stays undecided", path.display()));
         }
         pack.add_trace(&stem(path), &judged)?;
-        for (bundle, attached) in judged.bundles.iter().zip(&judged.attachments) {
-            pack.add_bundle(bundle, attached, &judged, &world)?;
+        for (bundle, attached) in judged.attached() {
+            pack.add_bundle(bundle, &attached, &judged, &world)?;
         }
     }
     let archive = pack.encode()?;
@@ -105,7 +105,7 @@ impl Pack {
     }
 
     /// The manifests with signature and fragment whole; of the layers only the index and what the traces used.
-    fn add_bundle(&mut self, bundle: &VerifiedBundle, attached: &[Attachment], judged: &Judged, world: &World) -> Result<(), Failure> {
+    fn add_bundle(&mut self, bundle: &VerifiedBundle, attached: &[&Attachment], judged: &Judged, world: &World) -> Result<(), Failure> {
         let store = world.blobs.as_ref();
         let digest = bundle.digest();
         self.list(&digest, "bundle", store)?;

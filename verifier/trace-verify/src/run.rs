@@ -8,7 +8,7 @@ use sealtrace_console::{ExitCode, Failure, Outcome, print_json};
 use crate::cli::{Cli, Command, VerifyArgs};
 use crate::judge::{Judged, judge};
 use crate::world::{World, captures, is_archive, read_trace};
-use crate::{audit, bundle, explain, pack, render, sigstore};
+use crate::{audit, bundle, explain, folder, pack, render, sigstore};
 
 /// What `--dsse` requires.
 const DSSE_CHECKS: &[&str] = &["envelope-one-signature", "key-hint", "signer-trusted", "dsse-signature"];
@@ -52,6 +52,7 @@ fn verify(args: &VerifyArgs) -> Outcome {
     }
     match (&args.bundle, &args.trace) {
         (Some(name), _) => bundle::verify(name, args),
+        (None, Some(folder)) if folder.is_dir() => folder::verify(folder, args),
         (None, Some(trace)) => verify_trace(trace, args),
         (None, None) => {
             Err(Failure::new(ExitCode::NoVerdict, "nothing to verify").hint("trace-verify TRACE, or trace-verify --bundle NAME:VERSION"))
@@ -68,7 +69,7 @@ fn verify_trace(path: &Path, args: &VerifyArgs) -> Outcome {
     let world = World::open(&args.world)?;
     let judged = judge_file(path, &world, args.world.capture.as_deref())?;
     let verdict = bundle::without_skipped(judged.verdict.clone(), &args.skip)?;
-    world.judging.keep(&judged.verdict, &judged.bundles);
+    world.judging.keep(&judged.verdict, judged.bundles());
     if args.output.json {
         print_json(&verdict);
     } else {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use sealtrace_bundle::exit_of_graph_error;
-use sealtrace_case::{Bundles, Judging, JudgingArgs, store_graph};
+use sealtrace_case::{Bundles, Judging, JudgingArgs, OpenedBundles, store_graph};
 use sealtrace_console::{ExitCode, Failure, StoreArgs};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::archive::BLOCK;
@@ -21,6 +21,7 @@ pub(crate) struct World {
     pub(crate) store: Option<Store>,
     /// Every blob of an evidence archive.
     pub(crate) archived: Vec<(BlobDigest, u64)>,
+    opened: OpenedBundles,
 }
 
 /// Opens the store.
@@ -41,7 +42,14 @@ impl World {
             Some(graph) => graph,
             None => empty_graph(&store)?,
         };
-        Ok(Self { blobs: Box::new(store.oci().clone()), graph, judging, store: Some(store), archived: Vec::new() })
+        Ok(Self {
+            blobs: Box::new(store.oci().clone()),
+            graph,
+            judging,
+            store: Some(store),
+            archived: Vec::new(),
+            opened: OpenedBundles::default(),
+        })
     }
 
     /// Opens an evidence archive with a trust folder, which never comes from the archive.
@@ -67,12 +75,12 @@ impl World {
             failed(exit, &error)
         })?;
         let archived = blobs.sizes().map(|(digest, size)| (*digest, size)).collect();
-        Ok(Self { blobs: Box::new(blobs), graph, judging, store: None, archived })
+        Ok(Self { blobs: Box::new(blobs), graph, judging, store: None, archived, opened: OpenedBundles::default() })
     }
 
     /// What bundles are verified with.
     pub(crate) fn bundles(&self) -> Bundles<'_> {
-        Bundles { blobs: self.blobs.as_ref(), graph: &self.graph, trust: &self.judging.trust }
+        Bundles { blobs: self.blobs.as_ref(), graph: &self.graph, trust: &self.judging.trust, opened: &self.opened }
     }
 }
 

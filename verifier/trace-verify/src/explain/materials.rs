@@ -56,7 +56,7 @@ impl Materials {
         if let Signature::Verified(statement) = &judged.trace.signature {
             materials.trace = Some(Logged::of(statement, world)?);
         }
-        let Some(bundle) = judged.bundles.iter().find(|one| Some(one.digest()) == bundle) else { return Ok(materials) };
+        let Some(bundle) = judged.bundles().find(|one| Some(one.digest()) == bundle) else { return Ok(materials) };
         materials.bundle = Some(Logged::of(bundle.statement(), world)?);
         let read = |digest: &BlobDigest, limit| {
             world.blobs.blob(digest, limit).map_err(|error| Failure::from_error(ExitCode::NoVerdict, "store", &error))

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
         return Err(Failure::new(judged.verdict.exit(), format_args!("the trace is not to be explained: check {check} failed"))
             .hint(format_args!("see every check: trace-verify {} --json", args.trace.display())));
     }
-    let bundles: Vec<SourceBundle<'_>> = judged.bundles.iter().map(|bundle| SourceBundle::of(bundle, world.blobs.as_ref())).collect();
+    let bundles: Vec<SourceBundle<'_>> = judged.bundles().map(|bundle| SourceBundle::of(bundle, world.blobs.as_ref())).collect();
     let failed = |error: sealtrace_resolve::ResolveError| {
         Failure::from_error(error.exit(), "resolve", &error).hint("the store, the archive or the capture was changed: ask for it again")
     };

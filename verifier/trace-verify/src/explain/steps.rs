@@ -55,7 +55,7 @@ pub(crate) fn steps(explained: &Explained<'_>, materials: &Materials, judged: &J
         steps.extend(symbol_steps(explained, derivation));
     }
     if let Some(logged) = &materials.bundle {
-        let bundle = judged.bundles.iter().find(|bundle| Some(bundle.digest()) == explained.record.bundle_sha256);
+        let bundle = judged.bundles().find(|bundle| Some(bundle.digest()) == explained.record.bundle_sha256);
         let name = bundle.map(|bundle| format!("{}:{}", bundle.name(), bundle.version())).unwrap_or_default();
         steps.push(
             Step::new("bundle", format!("that table belongs to symbol bundle {name}, identified by its manifest"))

@@ -97,7 +97,7 @@ fn a_trace_signed_by_certificate_verifies_and_one_without_a_time_does_not() {
     resolve("stamped.sigstore.json", true);
     let allowed = scene.path("both.json");
     let mut policy: Value = serde_json::from_slice(&std::fs::read(scene.path("policy.json")).unwrap()).unwrap();
-    policy["signers"][0]["keys"] = json!([scene.json("symbol-bundle key show release-key.key")["fingerprint"]]);
+    policy["signers"][0]["keys"] = json!([scene.json("symbol-bundle key show release-key.key")["keyId"]]);
     policy["requireTime"] = json!(false);
     policy["minimumTimestamps"] = json!(0);
     std::fs::write(&allowed, policy.to_string()).unwrap();
@@ -121,8 +121,11 @@ fn a_certificate_of_another_key_and_a_stamp_over_other_bytes_are_refused_and_not
         scene.refused("symbol-bundle sign b2.0 --key instance/openssl/leaf.key --certificate site.pub --trust release-trust --replace", 3);
     assert!(said.contains("no certificate"), "{said}");
     let mut wrong = certified.sign("b2.0", false);
-    wrong.arg("--timestamp").arg("exec:/bin/cat instance/openssl/timestamp.tsr");
-    let said = sealtrace_acceptance::refused(&mut wrong, 2);
-    assert!(said.contains("cat"), "{said}");
+    let stamper = scene.path("stamper");
+    std::fs::write(&stamper, "#!/bin/sh\nexec cat instance/openssl/timestamp.tsr\n").unwrap();
+    std::fs::set_permissions(&stamper, PermissionsExt::from_mode(0o755)).unwrap();
+    wrong.arg("--timestamp").arg("exec:./stamper");
+    let said = sealtrace_acceptance::refused(&mut wrong, 1);
+    assert!(said.contains("over other bytes"), "{said}");
     assert_eq!(std::fs::read(scene.path("b2.0/index.json")).unwrap(), before);
 }

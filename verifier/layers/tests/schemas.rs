@@ -394,6 +394,8 @@ fn check_ids() -> BTreeSet<String> {
         ".differ(\"",
         ".warn(\"",
         "counted(\"",
+        "at_least(\"",
+        "constID:&str=\"",
         ".compare(\"",
         ".result(\"",
         ".malformed(\"",
@@ -402,7 +404,9 @@ fn check_ids() -> BTreeSet<String> {
         "hold(checks,\"",
     ];
     let mut ids = BTreeSet::new();
-    for folder in ["verifier/bundle/src", "verifier/case/src", "verifier/trace-verify/src", "verifier/trace-replay/src"] {
+    for folder in
+        ["verifier/bundle/src", "verifier/case/src", "verifier/sigstore/src", "verifier/trace-verify/src", "verifier/trace-replay/src"]
+    {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {

@@ -105,6 +105,18 @@ const SIGNATURE: &[CheckText] = &[
         "it is of another authority, or had expired",
         "check that the trusted root is the signer's, and that the bundle carries its time",
     ),
+    check(
+        "certificate-shape",
+        "the signer's certificate is X.509 of version 3 over a P-256 key",
+        "the certificate was changed, or is over a key of another kind",
+        "sign it anew with the certificate that the authority issued",
+    ),
+    check(
+        "timestamp",
+        "an authority of the trusted root stamped the signature at a time within its own window",
+        "the stamp is over other bytes, was made by nobody who may stamp, or outside the authority's window; of an unknown authority it proves nothing",
+        "check that the trusted root names the time stamp authority, and ask for the evidence again",
+    ),
     check("key-id", "the key's id is the one asked for", "it is another key", "name the key that should have signed"),
 ];
 
@@ -115,6 +127,30 @@ const LOG: &[CheckText] = &[
         "the bundle brings its log entry",
         "it was signed and not logged, or entries were added",
         "log it: symbol-bundle log append, trace-resolve --log DIR",
+    ),
+    check(
+        "witness-quorum",
+        "the log witnesses that the tlog-policy asks for cosigned the checkpoint, as distinct operators, under the log's own name",
+        "too few of them did, one key is another, or the policy names another log",
+        "compare the policy with the checkpoint's signature lines; ask for evidence with a later, cosigned checkpoint",
+    ),
+    check(
+        "threshold-logs",
+        "the signature is in as many distinct logs as were asked for",
+        "the bundle carries fewer entries, or several of one log",
+        "ask for a bundle that is logged in more logs, or ask for fewer",
+    ),
+    check(
+        "threshold-timestamps",
+        "as many distinct authorities stamped the signature as were asked for",
+        "the bundle carries fewer stamps, or several of one authority",
+        "ask for a bundle with more stamps, or ask for fewer",
+    ),
+    check(
+        "tlog-proof-shape",
+        "the file is a C2SP tlog-proof",
+        "it was cut, changed, or is another format",
+        "make it again: symbol-bundle log prove --log DIR --index N -o F.tlog-proof",
     ),
     check(
         "log-trusted",

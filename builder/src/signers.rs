@@ -127,6 +127,9 @@ pub(crate) fn signer_failure(error: &SignerError) -> Failure {
         SignerError::Certified(CertifiedError::OtherKey { .. }) => {
             failure(ExitCode::Rejected).hint("name the certificate of this key, or the key of this certificate")
         }
+        SignerError::Certified(CertifiedError::OtherBytes) => {
+            failure(ExitCode::Rejected).hint("nothing was written: the program must answer the query that it reads, not one of before")
+        }
         SignerError::Certified(_) => failure(ExitCode::Malformed)
             .hint("nothing was written: run the program with the argument timestamp and an RFC 3161 query by hand"),
         SignerError::Device(source) => device_failure(error, source.as_ref()),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use sealtrace_console::{
     ExitCode, Failure, Outcome, OutputArgs, Progress, StoreArgs, Stream, Tone, escape, finish, note, paint, print, print_json,
 };
-use sealtrace_store::{OpenArchiveError, Store};
+use sealtrace_store::{OpenArchiveError, Store, read_bounded};
+use sealtrace_trust::{MAX_POLICY_BYTES, Policy};
 use sealtrace_verdict::codes;
 
 use super::next;
@@ -21,6 +22,9 @@ pub(crate) struct ImportArgs {
     /// Archives to verify and admit, each on its own
     #[arg(required = true, value_name = "ARCHIVE")]
     archives: Vec<PathBuf>,
+    /// A policy file whose rules hold besides those of the kit
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
@@ -30,11 +34,12 @@ pub(crate) struct ImportArgs {
 /// Runs the command. Each archive is admitted or refused on its own; the exit code is the worst.
 pub(crate) fn run(args: &ImportArgs) -> Outcome {
     let store = args.store.path(rustix::process::geteuid().is_root())?;
+    let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let (mut results, mut refused) = (Vec::new(), Vec::new());
     let mut worst = ExitCode::Done;
     for archive in &args.archives {
         let mut watcher = BarWatcher { bar: Progress::of_bytes("import") };
-        let result = import(archive, &store, &mut watcher);
+        let result = import(archive, &store, policy.as_ref(), &mut watcher);
         drop(watcher);
         let error = match result {
             Ok(imported) => {
@@ -61,6 +66,13 @@ pub(crate) fn run(args: &ImportArgs) -> Outcome {
         print_json(&serde_json::json!({ "imported": results, "refused": refused }));
     }
     Ok(worst)
+}
+
+fn read_policy(path: &Path) -> Result<Policy, Failure> {
+    let hint = "name a policy file, as docs/formats/policy.md has it: --policy FILE";
+    let bytes = read_bounded(path, u64::try_from(MAX_POLICY_BYTES).unwrap_or(u64::MAX))
+        .map_err(|error| Failure::from_error(ExitCode::NoVerdict, "policy", &error).hint(hint))?;
+    Policy::parse(&bytes).map_err(|error| Failure::from_error(ExitCode::Malformed, "policy", &error).hint(hint))
 }
 
 /// Says on stderr how to verify what was admitted, and warns when its name does not name it.

@@ -5,7 +5,7 @@ use std::path::Path;
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::{LayoutGraph, ReadAt};
 use sealtrace_store::{ArchiveFile, Receipt, State, Store, StoreError, StoredBundle};
-use sealtrace_trust::Trust;
+use sealtrace_trust::{Policy, Trust};
 
 use super::admit::{Admitted, admit};
 use super::content::{check_complete, check_parts};
@@ -41,14 +41,19 @@ pub(crate) struct Imported {
     pub(crate) at_fault: Vec<(BlobDigest, StoreError)>,
 }
 
-/// Imports an archive file into a store.
-pub(crate) fn import(archive: &Path, store: &Path, watcher: &mut dyn Watcher) -> Result<Imported, ImportError> {
+/// Imports an archive file into a store. `policy`: rules that hold besides those of the store's kit.
+pub(crate) fn import(archive: &Path, store: &Path, policy: Option<&Policy>, watcher: &mut dyn Watcher) -> Result<Imported, ImportError> {
     let file = ArchiveFile::open(archive)?;
-    import_from(&file, store, watcher)
+    import_under(&file, store, policy, watcher)
 }
 
-/// As [`import`], from anything that can be read at offsets.
+/// As [`import`] without a policy, from anything that can be read at offsets.
+#[cfg(test)]
 pub(crate) fn import_from(source: &impl ReadAt, store: &Path, watcher: &mut dyn Watcher) -> Result<Imported, ImportError> {
+    import_under(source, store, None, watcher)
+}
+
+fn import_under(source: &impl ReadAt, store: &Path, policy: Option<&Policy>, watcher: &mut dyn Watcher) -> Result<Imported, ImportError> {
     let no_trust = || ImportError::NoTrust { store: store.to_owned() };
     let opened = match Store::open(store) {
         Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Err(no_trust()),
@@ -58,6 +63,7 @@ pub(crate) fn import_from(source: &impl ReadAt, store: &Path, watcher: &mut dyn 
     root.lock(|| watcher.waiting())?;
     // Under the lock: what the folder says when this import begins, not when it began to wait.
     let mut trust = Trust::parse(&opened.trust()?.ok_or_else(no_trust)?).map_err(ImportError::Trust)?;
+    policy.into_iter().for_each(|policy| trust.strengthen(policy.clone()));
     let state = opened.state();
     trust.remember(state.read()?);
     let free = root.free_bytes()?;

@@ -30,7 +30,8 @@ pub fn tools() -> &'static Path {
         }
         let own = std::env::current_exe().unwrap_or_else(|error| panic!("no path of this test: {error}"));
         let folder = own.parent().and_then(Path::parent).map_or_else(|| panic!("{} has no folder", own.display()), Path::to_owned);
-        let packages = ["btf-archive", "symbol-bundle", "trace-capture", "trace-resolve", "trace-replay", "trace-verify"];
+        let packages =
+            ["btf-archive", "symbol-bundle", "trace-capture", "trace-resolve", "trace-replay", "trace-verify", "sealtrace-instance"];
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--locked", "-q"]).current_dir(root());
         if folder.ends_with("release") {

@@ -171,9 +171,14 @@ impl Recipe {
     }
 
     fn stamp(&self, signature: &[u8], edit: fn(&mut Token)) -> Vec<u8> {
+        self.stamp_digest(sha256(signature), edit)
+    }
+
+    /// A stamp over bytes of this SHA-256.
+    pub(crate) fn stamp_digest(&self, over: [u8; 32], edit: fn(&mut Token)) -> Vec<u8> {
         let mut token = Token {
             status: 0,
-            over: signature.to_vec(),
+            over,
             time: SIGNED,
             authority: self.tsa.clone(),
             signed_by: self.tsa.key.clone(),

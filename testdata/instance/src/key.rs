@@ -108,6 +108,13 @@ impl Key {
         }
     }
 
+    /// The private key as PKCS#8 PEM; P-256 only.
+    pub(crate) fn private_pem(&self) -> String {
+        use p256::pkcs8::EncodePrivateKey as _;
+        let Self::P256(key) = self else { panic!("only a P-256 key is written") };
+        pem("PRIVATE KEY", key.to_pkcs8_der().expect("a private key encodes").as_bytes())
+    }
+
     pub(crate) fn pem(&self) -> String {
         pem("PUBLIC KEY", &self.spki())
     }

@@ -17,4 +17,4 @@ mod timestamp;
 mod write;
 
 pub use cases::Expected;
-pub use write::{WrittenCase, write};
+pub use write::{IDENTITY, WrittenCase, stamp, write};

@@ -21,8 +21,8 @@ const POLICY: &str = "1.3.6.1.4.1.57264.2";
 pub(crate) struct Token {
     /// `PKIStatus`: 0 is granted, 2 is rejection.
     pub(crate) status: u64,
-    /// The bytes whose digest is stamped.
-    pub(crate) over: Vec<u8>,
+    /// The SHA-256 that is stamped.
+    pub(crate) over: [u8; 32],
     /// Seconds since 1970.
     pub(crate) time: u64,
     /// The authority that is named as signer.
@@ -39,7 +39,7 @@ pub(crate) struct Token {
 
 impl Token {
     fn info(&self) -> Vec<u8> {
-        let imprint = sequence(&[hash_algorithm(), octets(&sha256(&self.over))]);
+        let imprint = sequence(&[hash_algorithm(), octets(&self.over)]);
         sequence(&[integer(1), oid(POLICY), imprint, integer(7), generalized_time(self.time), sequence(&[integer(1)])])
     }
 
@@ -76,6 +76,17 @@ impl Token {
         let signed = sequence(&[integer(3), set_of(&[hash_algorithm()]), content, certificates, set_of(&[signer])]);
         sequence(&[sequence(&[integer(self.status)]), sequence(&[oid(SIGNED_DATA), explicit(0, &signed)])])
     }
+}
+
+/// The imprint of a `TimeStampReq` over a SHA-256 that asks for nothing but the certificate: the one shape that is answered.
+pub(crate) fn imprint_of(query: &[u8]) -> Option<[u8; 32]> {
+    let imprint = sequence(&[hash_algorithm_with_null(), octets(query.get(24..56)?)]);
+    let expected = sequence(&[integer(1), imprint, crate::asn1::yes()]);
+    (expected == query).then(|| query.get(24..56).and_then(|digest| digest.try_into().ok())).flatten()
+}
+
+fn hash_algorithm_with_null() -> Vec<u8> {
+    sequence(&[oid(SHA256), crate::asn1::tlv(0x05, &[])])
 }
 
 fn hash_algorithm() -> Vec<u8> {

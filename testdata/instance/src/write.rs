@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::cases::{Case, Expected, all};
 use crate::key::pem;
 use crate::recipe::{Content, Recipe, Signer};
+use crate::timestamp::imprint_of;
 
 /// A case as written, for the tests that give it to verifiers.
 #[derive(Clone, Debug)]
@@ -49,6 +50,14 @@ pub fn write(out: &Path) -> io::Result<Vec<WrittenCase>> {
     write_chain(&out.join("openssl"))?;
     Ok(cases)
 }
+
+/// Answers a `TimeStampReq` over a SHA-256, in DER, as the instance's authority: `None` for any other query.
+pub fn stamp(query: &[u8]) -> Option<Vec<u8>> {
+    Some(Recipe::message().stamp_digest(imprint_of(query)?, |_| {}))
+}
+
+/// Who the certificate in `openssl/leaf.pem` is issued to, and who vouches for that.
+pub const IDENTITY: (&str, &str) = (crate::recipe::IDENTITY, crate::recipe::ISSUER);
 
 fn text(value: &Value) -> String {
     format!("{value:#}\n")
@@ -114,6 +123,8 @@ fn write_chain(folder: &Path) -> io::Result<()> {
     for (name, der) in certificates {
         std::fs::write(folder.join(name), pem("CERTIFICATE", &der))?;
     }
+    // A site that has its identity from this instance signs with this key.
+    std::fs::write(folder.join("leaf.key"), recipe.key.private_pem())?;
     let (signature, token) = recipe.signature_and_token();
     std::fs::write(folder.join("signature"), &signature)?;
     std::fs::write(folder.join("timestamp.tsr"), token)

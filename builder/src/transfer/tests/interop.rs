@@ -25,7 +25,7 @@ fn prepare(dir: &Path) -> LayoutGraph {
     for store in ["expected", "store"] {
         sealed.write_store(&dir.join(store));
     }
-    import(&dir.join("archive.tar"), &dir.join("expected"), &mut Silent).unwrap();
+    import(&dir.join("archive.tar"), &dir.join("expected"), None, &mut Silent).unwrap();
     LayoutBlobs::open(&dir.join("layout")).unwrap().graph().unwrap()
 }
 
@@ -46,7 +46,7 @@ fn skopeo_carries_bundle_signature_and_fragment_with_unchanged_digests_both_ways
 
     let back = format!("oci-archive:{}:demo-1.0", path("foreign.tar"));
     run("skopeo", &[&copy[..], &[&format!("oci:{}:x", path("mirror")), &back]].concat());
-    import(&dir.path().join("foreign.tar"), &dir.path().join("store"), &mut Silent).unwrap();
+    import(&dir.path().join("foreign.tar"), &dir.path().join("store"), None, &mut Silent).unwrap();
     assert_eq!(tree(&dir.path().join("store")), tree(&dir.path().join("expected")));
 }
 
@@ -59,6 +59,6 @@ fn an_archive_that_gnu_tar_makes_in_ustar_form_imports_to_the_same_store() {
     prepare(dir.path());
     let (layout, to) = (dir.path().join("layout").display().to_string(), dir.path().join("gnu.tar").display().to_string());
     run("tar", &["--format=ustar", "-cf", &to, "-C", &layout, "blobs", "index.json", "oci-layout"]);
-    import(&dir.path().join("gnu.tar"), &dir.path().join("store"), &mut Silent).unwrap();
+    import(&dir.path().join("gnu.tar"), &dir.path().join("store"), None, &mut Silent).unwrap();
     assert_eq!(tree(&dir.path().join("store")), tree(&dir.path().join("expected")));
 }

@@ -131,7 +131,7 @@ fn import_after(change: impl FnMut(), dir: &Path) -> Result<(), ImportError> {
     let lock = std::fs::File::open(dir.join("store")).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let mut watcher = Meanwhile { lock: Some(lock), change: Box::new(change) };
-    let result = import(&dir.join("archive.tar"), &dir.join("store"), &mut watcher).map(|_| ());
+    let result = import(&dir.join("archive.tar"), &dir.join("store"), None, &mut watcher).map(|_| ());
     assert!(watcher.lock.is_none(), "the import waited");
     result
 }
@@ -148,7 +148,7 @@ fn trust_that_changes_while_an_import_waits_is_the_trust_it_uses() {
     assert_eq!(error.exit(), ExitCode::Rejected, "{error}");
     assert!(!root.join("oci").exists());
     std::fs::remove_dir_all(root.join("trust")).unwrap();
-    assert!(matches!(import(&dir.path().join("archive.tar"), &root, &mut Silent), Err(ImportError::NoTrust { .. })));
+    assert!(matches!(import(&dir.path().join("archive.tar"), &root, None, &mut Silent), Err(ImportError::NoTrust { .. })));
     import_after(|| sealed.write_store(&root), dir.path()).unwrap();
     assert!(before.keys().all(|path| tree(&root).contains_key(path)) && root.join("oci/index.json").exists());
 }

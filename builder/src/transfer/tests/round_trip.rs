@@ -91,7 +91,7 @@ fn an_import_admits_the_bundle_once_and_the_second_changes_nothing() {
     assert!(onward.signed && onward.logged);
     std::fs::create_dir(dir.path().join("far")).unwrap();
     sealed(Flaw::None).write_store(&dir.path().join("far"));
-    import(&dir.path().join("onward.tar"), &dir.path().join("far"), &mut Silent).unwrap();
+    import(&dir.path().join("onward.tar"), &dir.path().join("far"), None, &mut Silent).unwrap();
     assert_eq!(tree(&dir.path().join("far")), admitted);
 }
 
@@ -181,7 +181,7 @@ fn a_second_importer_waits_for_the_first() {
     rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     let (archive, store) = (dir.path().join("archive.tar"), root.clone());
-    let second = std::thread::spawn(move || import(&archive, &store, &mut Tell(sender)).map(|imported| imported.blobs));
+    let second = std::thread::spawn(move || import(&archive, &store, None, &mut Tell(sender)).map(|imported| imported.blobs));
     receiver.recv().unwrap();
     assert!(!root.join("oci").exists() && !root.join("staging").exists());
     drop(held);
@@ -206,10 +206,10 @@ fn only_a_regular_file_is_an_archive_and_a_fifo_does_not_hang() {
         (dir.path().join("absent"), ExitCode::NoVerdict),
     ];
     for (path, expected) in cases {
-        let error = import(&path, &root, &mut Silent).unwrap_err();
+        let error = import(&path, &root, None, &mut Silent).unwrap_err();
         assert_eq!(error.exit(), expected, "{error}");
     }
     assert_eq!(tree(&root), before);
     std::os::unix::fs::symlink(dir.path().join("archive.tar"), dir.path().join("link")).unwrap();
-    assert!(import(&dir.path().join("link"), &root, &mut Silent).is_ok(), "a link that the operator names is followed");
+    assert!(import(&dir.path().join("link"), &root, None, &mut Silent).is_ok(), "a link that the operator names is followed");
 }

@@ -2,6 +2,7 @@
 //! the kits, in a folder of its own.
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "test code outside #[test] functions")]
 
+mod certified;
 mod clock;
 mod courier;
 mod kill;

@@ -38,10 +38,10 @@ fn tokens() -> Vec<Case> {
     let message = Recipe::message;
     vec![
         reject("timestamp-over-other-bytes", "the timestamp is over another signature", message(), |recipe| {
-            recipe.token = Some(|token| token.over = b"another signature".into());
+            recipe.token = Some(|token| token.over = crate::key::sha256(b"another signature"));
         }),
         reject("timestamp-over-artifact", "the timestamp is over the artifact, not over its signature", message(), |recipe| {
-            recipe.token = Some(|token| token.over = crate::recipe::ARTIFACT.into());
+            recipe.token = Some(|token| token.over = crate::key::sha256(crate::recipe::ARTIFACT));
         }),
         reject("timestamp-signed-by-other-key", "the timestamp is not signed by the authority that it names", message(), |recipe| {
             recipe.token = Some(|token| token.signed_by = Key::p256("another tsa"));
@@ -56,7 +56,7 @@ fn tokens() -> Vec<Case> {
             recipe.token = Some(|token| token.status = 2);
         }),
         reject("key-timestamp-over-other-bytes", "a managed key's timestamp is over another signature", message().by_key(), |recipe| {
-            recipe.token = Some(|token| token.over = b"another signature".into());
+            recipe.token = Some(|token| token.over = crate::key::sha256(b"another signature"));
         }),
     ]
 }

@@ -10,6 +10,7 @@ mod bundle;
 mod log;
 mod material;
 mod root;
+mod thresholds;
 mod time;
 mod verify;
 mod wire;
@@ -21,6 +22,7 @@ pub use body::{BodyError, EntryKind};
 pub use bundle::{Bundle, BundleError, Content, LogEntry, MAX_BUNDLE_BYTES, Material, Version};
 pub use material::{Expected, Signer, check_certificate};
 pub use root::{Authority, MAX_ROOT_BYTES, TransparencyLog, TrustedRoot, TrustedRootError, Window};
+pub use thresholds::{Thresholds, Witnessed};
 pub use time::{AuthenticatedTime, TimeSource, check_timestamps};
 pub use verify::{Request, VerifiedArtifact, verify};
 

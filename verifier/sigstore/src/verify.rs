@@ -11,6 +11,7 @@ use crate::bundle::{Bundle, Content};
 use crate::log::{LoggedEntry, Signed, check_entries};
 use crate::material::{Expected, Signer, check_signer, signing_key};
 use crate::root::TrustedRoot;
+use crate::thresholds::{self, Thresholds, Witnessed};
 use crate::time::{AuthenticatedTime, check_timestamps};
 
 /// What to verify against what.
@@ -24,6 +25,8 @@ pub struct Request<'a> {
     pub expected: &'a Expected,
     /// What is expected to have been signed.
     pub artifact: &'a Artifact,
+    /// How much is asked for.
+    pub thresholds: Thresholds<'a>,
 }
 
 /// An artifact for which every check held. Made by [`verify`] only.
@@ -33,6 +36,7 @@ pub struct VerifiedArtifact {
     logs: Vec<(String, u64)>,
     times: Vec<AuthenticatedTime>,
     predicate_type: Option<String>,
+    witnessed: Option<Box<Witnessed>>,
 }
 
 impl VerifiedArtifact {
@@ -51,6 +55,11 @@ impl VerifiedArtifact {
         &self.times
     }
 
+    /// The log witnesses behind its checkpoints, where they were asked for.
+    pub fn witnessed(&self) -> Option<&Witnessed> {
+        self.witnessed.as_deref()
+    }
+
     /// The predicate type of the signed statement; `None` for a message signature.
     pub fn predicate_type(&self) -> Option<&str> {
         self.predicate_type.as_deref()
@@ -61,8 +70,10 @@ impl VerifiedArtifact {
 pub fn verify(request: &Request<'_>) -> (Verdict, Option<VerifiedArtifact>) {
     let mut checks = Checks::new();
     let verified = open(request, &mut checks).filter(|_| checks.holds());
-    // A public log is not written by the one who signs.
-    (checks.conclude(Assurance::LoggedLocally), verified)
+    // Without log witnesses nothing here shows that the log is not written by the one who signs.
+    let cosigned = verified.as_ref().is_some_and(|verified: &VerifiedArtifact| verified.witnessed.is_some());
+    let assurance = if cosigned { Assurance::CosignedOutside } else { Assurance::LoggedLocally };
+    (checks.conclude(assurance), verified)
 }
 
 fn open(request: &Request<'_>, checks: &mut Checks) -> Option<VerifiedArtifact> {
@@ -85,18 +96,22 @@ fn open(request: &Request<'_>, checks: &mut Checks) -> Option<VerifiedArtifact> 
     let (stamps, entries) = (stamps?, entries?);
     let mut times = stamps;
     times.extend(entries.iter().filter_map(|entry| entry.promise.clone()));
-    set_time(&times, checks);
+    let reached = thresholds::check(&request.thresholds, &bundle, &entries, &times, checks);
+    set_time(&times, reached.as_ref().and_then(Option::as_deref), checks);
     let windows = check_windows(&entries, &times, checks);
     let signer = check_signer(&bundle.material, request.expected, request.root, &times, checks);
     let predicate_type = content?.predicate_type();
     let logs = entries.iter().map(|entry| (entry.log.name.clone(), entry.index)).collect();
-    signer.filter(|_| windows).map(|signer| VerifiedArtifact { signer, logs, times, predicate_type })
+    let witnessed = reached?;
+    signer.filter(|_| windows).map(|signer| VerifiedArtifact { signer, logs, times, predicate_type, witnessed })
 }
 
 /// The signature was there at each of these moments: it was made no later than the first.
-fn set_time(times: &[AuthenticatedTime], checks: &mut Checks) {
-    let earliest = times.iter().map(|time| time.time).min();
-    let sources = times.iter().map(|time| format!("{} at {}", time.source, time.time)).collect();
+fn set_time(times: &[AuthenticatedTime], witnessed: Option<&Witnessed>, checks: &mut Checks) {
+    let existed_by = witnessed.and_then(|witnessed| witnessed.existed_by);
+    let earliest = times.iter().map(|time| time.time).chain(existed_by).min();
+    let cosigned = existed_by.map(|time| format!("quorum of log witnesses at {time}"));
+    let sources = times.iter().map(|time| format!("{} at {}", time.source, time.time)).chain(cosigned).collect();
     checks.set_time(TimeInterval { not_before: None, not_after: earliest.map(|time| time.to_string()), sources });
 }
 

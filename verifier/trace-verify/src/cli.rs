@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use sealtrace_case::JudgingArgs;
 use sealtrace_console::{OutputArgs, StoreArgs};
 
+use crate::proof::ProofArgs;
 use crate::sigstore::SigstoreArgs;
 
 /// Verifies symbol bundles and trace witnesses offline
@@ -28,6 +29,8 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Verify any Sigstore bundle offline, against a trusted root
     Sigstore(SigstoreArgs),
+    /// Verify a C2SP tlog-proof file against a log key or a tlog-policy
+    Proof(ProofArgs),
     /// List the bundles of the store
     Bundles(BundlesArgs),
 }
@@ -148,6 +151,7 @@ impl Cli {
             Some(Command::Pack(args)) => args.output.json,
             Some(Command::Audit(args)) => args.output.json,
             Some(Command::Sigstore(args)) => args.output.json,
+            Some(Command::Proof(args)) => args.output.json,
             Some(Command::Bundles(args)) => args.output.json,
         }
     }

@@ -10,6 +10,7 @@ mod explain;
 mod folder;
 mod judge;
 mod pack;
+mod proof;
 mod render;
 mod run;
 mod sigstore;

@@ -8,7 +8,7 @@ use sealtrace_console::{ExitCode, Failure, Outcome, print_json};
 use crate::cli::{Cli, Command, VerifyArgs};
 use crate::judge::{Judged, judge};
 use crate::world::{World, captures, is_archive, read_trace};
-use crate::{audit, bundle, explain, folder, pack, render, sigstore};
+use crate::{audit, bundle, explain, folder, pack, proof, render, sigstore};
 
 /// What `--dsse` requires.
 const DSSE_CHECKS: &[&str] = &["envelope-one-signature", "key-hint", "signer-trusted", "dsse-signature"];
@@ -37,6 +37,7 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
         Some(Command::Pack(args)) => pack::run(args),
         Some(Command::Audit(args)) => audit::run(args),
         Some(Command::Sigstore(args)) => sigstore::run(args),
+        Some(Command::Proof(args)) => proof::run(args),
         Some(Command::Bundles(args)) => bundle::list(args),
         None => verify(&cli.verify),
     }

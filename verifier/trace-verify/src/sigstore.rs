@@ -7,8 +7,11 @@ use clap::Args;
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, print_json};
 use sealtrace_crypto::VerifyingKey;
 use sealtrace_digest::FileSha256;
-use sealtrace_sigstore::{Artifact, Expected, MAX_BUNDLE_BYTES, MAX_ROOT_BYTES, Request, Signer, TrustedRoot, VerifiedArtifact, verify};
+use sealtrace_sigstore::{
+    Artifact, Expected, MAX_BUNDLE_BYTES, MAX_ROOT_BYTES, Request, Signer, Thresholds, TrustedRoot, VerifiedArtifact, verify,
+};
 use sealtrace_store::read_bounded;
+use sealtrace_tlog::{MAX_POLICY_BYTES, TlogPolicy};
 use sealtrace_verdict::Verdict;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
@@ -42,6 +45,15 @@ pub(crate) struct SigstoreArgs {
     /// Use the staging instance's root that this tool carries
     #[arg(long)]
     staging: bool,
+    /// A C2SP tlog-policy: the log witnesses that must have cosigned the bundle's checkpoints
+    #[arg(long, value_name = "F")]
+    tlog_policy: Option<PathBuf>,
+    /// How many distinct logs must hold the signature
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=32))]
+    minimum_logs: u16,
+    /// How many distinct time stamp authorities must have stamped it
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=32))]
+    minimum_timestamps: u16,
     /// What must have been signed: a file, or sha256:<hex>
     #[arg(value_name = "FILE_OR_DIGEST")]
     artifact: String,
@@ -62,7 +74,10 @@ pub(crate) fn run(args: &SigstoreArgs) -> Outcome {
     let root = root(args)?;
     let bundle = read(&args.bundle, MAX_BUNDLE_BYTES, "bundle")?;
     let artifact = artifact(&args.artifact)?;
-    let (verdict, verified) = verify(&Request { bundle: &bundle, root: &root.trust, expected: &expected, artifact: &artifact });
+    let policy = args.tlog_policy.as_deref().map(read_tlog_policy).transpose()?;
+    let thresholds = Thresholds { witnesses: policy.as_ref(), logs: args.minimum_logs.into(), timestamps: args.minimum_timestamps.into() };
+    let request = Request { bundle: &bundle, root: &root.trust, expected: &expected, artifact: &artifact, thresholds };
+    let (verdict, verified) = verify(&request);
     if args.output.json {
         print_json(&document(&verdict, verified.as_ref(), &root)?);
     } else {
@@ -100,7 +115,16 @@ fn root(args: &SigstoreArgs) -> Result<Root, Failure> {
     Ok(Root { name, sha256: FileSha256::of(&bytes), trust })
 }
 
-fn read(path: &Path, limit: usize, what: &str) -> Result<Vec<u8>, Failure> {
+/// Reads a C2SP tlog-policy.
+pub(crate) fn read_tlog_policy(path: &Path) -> Result<TlogPolicy, Failure> {
+    let bytes = read(path, MAX_POLICY_BYTES, "tlog-policy")?;
+    TlogPolicy::parse(&bytes).map_err(|error| {
+        Failure::from_error(ExitCode::Malformed, &shown(path), &error)
+            .hint("it names logs, log witnesses, groups and a quorum, as docs/formats/tlog-policy.md has it")
+    })
+}
+
+pub(crate) fn read(path: &Path, limit: usize, what: &str) -> Result<Vec<u8>, Failure> {
     let limit = u64::try_from(limit).unwrap_or(u64::MAX);
     read_bounded(path, limit).map_err(|error| {
         Failure::from_error(ExitCode::NoVerdict, what, &error).hint(format_args!("check that {} is the {what}", shown(path)))
@@ -154,6 +178,8 @@ fn document(verdict: &Verdict, verified: Option<&VerifiedArtifact>, root: &Root)
     if let Some(fields) = document.as_object_mut() {
         fields.insert("signer".to_owned(), signer.unwrap_or_default());
         fields.insert("logs".to_owned(), logs.map(serde_json::Value::from).unwrap_or_default());
+        let witnesses = verified.and_then(VerifiedArtifact::witnessed).map(|witnessed| witnessed.witnesses.clone());
+        fields.insert("witnesses".to_owned(), witnesses.map(serde_json::Value::from).unwrap_or_default());
         fields.insert("predicateType".to_owned(), verified.and_then(VerifiedArtifact::predicate_type).into());
         fields.insert("trustedRoot".to_owned(), serde_json::json!({"name": root.name, "sha256": root.sha256}));
     }
@@ -169,6 +195,9 @@ fn show(artifact: &str, verdict: &Verdict, verified: Option<&VerifiedArtifact>, 
         }
         for (name, index) in verified.logs() {
             print(&format!("logged     {} entry {index}", escape(name)));
+        }
+        if let Some(witnessed) = verified.witnessed() {
+            print(&format!("cosigned   {}", escape(&witnessed.witnesses.join(", "))));
         }
         for time in verified.times() {
             print(&format!("time       {} ({})", time.time, escape(&time.source.to_string())));

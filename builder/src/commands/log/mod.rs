@@ -8,6 +8,7 @@ mod cosign;
 mod init;
 mod note_keys;
 mod pending;
+mod prove;
 mod queue_args;
 mod submit;
 mod target;
@@ -34,6 +35,8 @@ enum LogCommand {
     Pending(pending::PendingArgs),
     /// Print the current checkpoint
     Checkpoint(checkpoint::CheckpointArgs),
+    /// Write the C2SP tlog-proof of an entry
+    Prove(prove::ProveArgs),
     /// Hash every entry and tile; verify every published checkpoint
     Check(check::CheckArgs),
     /// Have a log witness cosign the current checkpoint, over HTTP
@@ -55,6 +58,8 @@ impl LogArgs {
             LogCommand::Submit(args) => args.output.json,
             LogCommand::Pending(args) => args.output.json,
             LogCommand::Checkpoint(args) => args.output.json,
+            LogCommand::Prove(args) => args.output.json,
+            LogCommand::Prove(args) => prove::run(args),
             LogCommand::Check(args) => args.output.json,
             LogCommand::Cosign(args) => args.output.json,
             LogCommand::RequestCosign(args) => args.output.json,
@@ -72,6 +77,7 @@ pub(crate) fn run(args: &LogArgs) -> Outcome {
         LogCommand::Submit(args) => submit::run(args),
         LogCommand::Pending(args) => pending::run(args),
         LogCommand::Checkpoint(args) => checkpoint::run(args),
+        LogCommand::Prove(args) => prove::run(args),
         LogCommand::Check(args) => check::run(args),
         LogCommand::Cosign(args) => cosign::cosign(args),
         LogCommand::RequestCosign(args) => cosign::request(args),

@@ -7,6 +7,7 @@ mod conformance;
 mod instance;
 mod known;
 mod peers;
+mod quorum;
 
 use std::ffi::OsStr;
 use std::path::Path;

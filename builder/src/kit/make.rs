@@ -58,6 +58,7 @@ impl Making {
                     trust.add_signer(key);
                 }
                 previous.kit().logs()?.into_iter().try_for_each(|log| trust.add_log(log))?;
+                trust.add_authorities(&previous.kit().authorities()?)?;
                 (previous.kit().clone(), trust)
             }
             None => (empty(reference_time), Trust::default()),
@@ -68,12 +69,13 @@ impl Making {
         Ok(Self { kit, trust })
     }
 
-    /// Adds the logs of a trust folder, and its signers in these roles.
+    /// Adds the logs and authorities of a trust folder, and its signers in these roles.
     pub(crate) fn add_folder(&mut self, folder: &Trust, roles: &[Role]) -> Result<(), KitMakeError> {
         for key in folder.signers() {
             self.add_signer(key, roles)?;
         }
         folder.logs().iter().try_for_each(|log| self.trust.add_log(log.clone()))?;
+        self.trust.add_authorities(folder.authorities())?;
         Ok(())
     }
 

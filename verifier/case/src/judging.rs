@@ -81,7 +81,11 @@ impl Judging {
     }
 }
 
-fn read_policy(path: &Path) -> Result<Policy, Failure> {
+/// Reads a policy file.
+///
+/// # Errors
+/// Exit 2 when it cannot be read, 3 when it is malformed.
+pub fn read_policy(path: &Path) -> Result<Policy, Failure> {
     let bytes = read_bounded(path, u64::try_from(MAX_POLICY_BYTES).unwrap_or(u64::MAX))
         .map_err(|error| Failure::from_error(ExitCode::NoVerdict, "policy", &error).hint("name a policy file: --policy FILE"))?;
     Policy::parse(&bytes).map_err(|error| {

@@ -1,6 +1,6 @@
 //! The order of the checks, and what is there when all of them held.
 
-use sealtrace_crypto::{Hash, VerifyingKey};
+use sealtrace_crypto::{Hash, SignatureError, VerifyingKey};
 use sealtrace_envelope::PAYLOAD_TYPE_IN_TOTO;
 use sealtrace_verdict::{Assurance, Checks, TimeInterval, Verdict};
 use serde::Deserialize;
@@ -71,7 +71,8 @@ pub fn verify(request: &Request<'_>) -> (Verdict, Option<VerifiedArtifact>) {
     let mut checks = Checks::new();
     let verified = open(request, &mut checks).filter(|_| checks.holds());
     // Without log witnesses nothing here shows that the log is not written by the one who signs.
-    let cosigned = verified.as_ref().is_some_and(|verified: &VerifiedArtifact| verified.witnessed.is_some());
+    let witnessed = |verified: &VerifiedArtifact| verified.witnessed.as_ref().is_some_and(|witnessed| !witnessed.witnesses.is_empty());
+    let cosigned = verified.as_ref().is_some_and(witnessed);
     let assurance = if cosigned { Assurance::CosignedOutside } else { Assurance::LoggedLocally };
     (checks.conclude(assurance), verified)
 }
@@ -155,8 +156,15 @@ fn check_content(bundle: &Bundle, artifact: &Artifact, key: &VerifyingKey, check
         Content::Message { digest, signature } => {
             let stated = digest.as_ref().is_none_or(|(hash, stated)| check_message_digest(artifact, *hash, stated, checks));
             let hash = digest.as_ref().map(|(hash, _)| *hash);
-            let verified = checks.result("message-signature", &key.key_id().hex(), artifact.verify(key, hash, signature));
-            (verified.is_some() && stated).then_some(SignedContent::Message)
+            let verified = match artifact.verify(key, hash, signature) {
+                Err(SignatureError::NeedsMessage) => {
+                    let reason = "this key signs whole messages, or a longer digest: give the artifact itself in place of its SHA-256";
+                    checks.undecided("message-signature", reason);
+                    false
+                }
+                other => checks.result("message-signature", &key.key_id().hex(), other).is_some(),
+            };
+            (verified && stated).then_some(SignedContent::Message)
         }
         Content::Envelope { payload_type, payload, signatures } => {
             let single = checks.compare("envelope-one-signature", "1", &signatures.len().to_string());
@@ -175,7 +183,7 @@ fn check_message_digest(artifact: &Artifact, hash: Hash, stated: &[u8], checks: 
     if let Some(own) = artifact.digest(hash) {
         return checks.compare("message-digest", &hex::encode(own), &hex::encode(stated));
     }
-    checks.fail("message-digest", "the bundle states a digest by another function than the one given");
+    checks.undecided("message-digest", "the bundle states a digest by another function than the one given: give the artifact itself");
     false
 }
 

@@ -43,6 +43,9 @@ pub(crate) struct Cli {
     /// Trust folder [default: the store's]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) trust: Option<PathBuf>,
+    /// A policy file whose rules hold besides those of the kit
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     /// Replay although the signature is rejected or cannot be checked; the result says so
     #[arg(long)]
     pub(crate) unverified: bool,

@@ -1,7 +1,9 @@
 //! What a replay needs from the world: trust, the trace, its capture, the symbol bundles it names.
 
 use sealtrace_bundle::VerifiedBundle;
-use sealtrace_case::{Bundles, OpenTrace, OpenedBundles, Signature, check_witness, find_capture, open_trace, store_graph, trust_folder};
+use sealtrace_case::{
+    Bundles, OpenTrace, OpenedBundles, Signature, check_witness, find_capture, open_trace, read_policy, store_graph, trust_folder,
+};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_digest::BlobDigest;
 use sealtrace_envelope::MAX_BUNDLE_BYTES;
@@ -31,7 +33,10 @@ pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
     let bytes = read_trace(cli)?;
     let path = cli.store.path(sealtrace_store::user_is_root())?;
     let store = Store::open(&path);
-    let trust = trust_folder(cli.trust.as_deref().unwrap_or(&path.join("trust")));
+    let mut trust = trust_folder(cli.trust.as_deref().unwrap_or(&path.join("trust")));
+    if let (Ok(trust), Some(path)) = (&mut trust, &cli.policy) {
+        trust.strengthen(read_policy(path)?);
+    }
     // A folder that is there and wrong is never passed over.
     if let Err(failure) = &trust
         && (failure.exit() != ExitCode::NoVerdict || cli.trust.is_some())

@@ -40,6 +40,9 @@ pub(crate) struct Cli {
     /// Trust folder [default: the store's]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) trust: Option<PathBuf>,
+    /// A policy file whose rules the bundles must satisfy besides those of the kit
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
     /// Replace files that are already there
     #[arg(long)]
     pub(crate) force: bool,

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use sealtrace_bundle::VerifiedBundle;
-use sealtrace_case::{open_bundle, trust_folder};
+use sealtrace_case::{open_bundle, read_policy, trust_folder};
 use sealtrace_console::{ExitCode, Failure, Outcome, note, print, print_json};
 use sealtrace_digest::{CaptureSha256, FileSha256};
 use sealtrace_envelope::{MAX_STATEMENT_BYTES, PAYLOAD_TYPE_IN_TOTO, pae_digest};
@@ -21,12 +21,15 @@ use crate::outputs::Outputs;
 /// Runs the command.
 pub(crate) fn run(cli: &Cli) -> Outcome {
     let store = open_store(cli)?;
-    let trust = trust_folder(cli.trust.as_deref().unwrap_or(&store.trust_path()))?;
+    let mut trust = trust_folder(cli.trust.as_deref().unwrap_or(&store.trust_path()))?;
     let bytes = read_capture(&cli.capture)?;
     let capture = Capture::parse(&bytes).map_err(|error| {
         Failure::from_error(ExitCode::Malformed, &format!("{}", cli.capture.display()), &error)
             .hint("a capture is the capture.jsonl that trace-capture wrote, as it was")
     })?;
+    if let Some(path) = &cli.policy {
+        trust.strengthen(read_policy(path)?);
+    }
     let bundles = cli.bundles.iter().map(|name| open_bundle(name, &store, &trust)).collect::<Result<Vec<_>, _>>()?;
     let resolved = resolve(&capture, &bytes, &bundles, &store)?;
     let outputs = Outputs { cli, capture: &bytes, payload: &resolved.payload };

@@ -59,7 +59,6 @@ impl LogArgs {
             LogCommand::Pending(args) => args.output.json,
             LogCommand::Checkpoint(args) => args.output.json,
             LogCommand::Prove(args) => args.output.json,
-            LogCommand::Prove(args) => prove::run(args),
             LogCommand::Check(args) => args.output.json,
             LogCommand::Cosign(args) => args.output.json,
             LogCommand::RequestCosign(args) => args.output.json,

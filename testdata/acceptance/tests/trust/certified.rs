@@ -83,11 +83,9 @@ fn a_trace_signed_by_certificate_verifies_and_one_without_a_time_does_not() {
     certified.sealed();
     let scene = &certified.scene;
     scene.ok("symbol-bundle import certified.tar --policy policy.json");
-    // Resolving rests on bundles that verify without a policy of the caller: the second release is signed by key.
-    scene.ok("symbol-bundle import 2.0.tar");
     let resolve = |trace: &str, stamped: bool| {
         let mut resolve = scene.tool(&format!(
-            "trace-resolve --bundle sample:2.0 capture.jsonl -o {trace} --key instance/openssl/leaf.key --certificate instance/openssl/leaf.pem --log site-log"
+            "trace-resolve --bundle sample:1.0 capture.jsonl -o {trace} --policy policy.json --key instance/openssl/leaf.key --certificate instance/openssl/leaf.pem --log site-log"
         ));
         if stamped {
             resolve.arg("--timestamp").arg(format!("exec:{} stamp", tools().join("sealtrace-instance").display()));
@@ -95,18 +93,31 @@ fn a_trace_signed_by_certificate_verifies_and_one_without_a_time_does_not() {
         sealtrace_acceptance::succeed(&mut resolve);
     };
     resolve("stamped.sigstore.json", true);
-    let allowed = scene.path("both.json");
-    let mut policy: Value = serde_json::from_slice(&std::fs::read(scene.path("policy.json")).unwrap()).unwrap();
-    policy["signers"][0]["keys"] = json!([scene.json("symbol-bundle key show release-key.key")["keyId"]]);
-    policy["requireTime"] = json!(false);
-    policy["minimumTimestamps"] = json!(0);
-    std::fs::write(&allowed, policy.to_string()).unwrap();
-    let (exit, verdict) = scene.verdict("trace-verify stamped.sigstore.json --policy both.json");
+    let (exit, verdict) = scene.verdict("trace-verify stamped.sigstore.json --policy policy.json");
     assert_eq!(exit, 0, "{verdict}");
     assert_eq!(verdict["time"]["notAfter"], "2025-06-12T12:00:05Z");
+    scene.ok("trace-replay --trace stamped.sigstore.json --policy policy.json --seeds 2 --strict");
+    scene.refused("trace-replay --trace stamped.sigstore.json --policy others.json --seeds 2", 1);
     resolve("unstamped.sigstore.json", false);
-    let (exit, verdict) = scene.verdict("trace-verify unstamped.sigstore.json --policy both.json");
+    let (exit, verdict) = scene.verdict("trace-verify unstamped.sigstore.json --policy policy.json");
     assert_eq!((exit, ids(&verdict, "fail")), (1, vec!["certificate-path".to_owned()]), "{verdict}");
+}
+
+#[test]
+fn a_kit_carries_the_authorities_and_names_the_identities() {
+    let certified = Certified::new("certified-kit");
+    certified.sealed();
+    let scene = &certified.scene;
+    std::fs::remove_dir_all(scene.path("store/trust")).unwrap();
+    scene.trusted("--policy policy.json");
+    scene.ok("symbol-bundle import certified.tar");
+    let (exit, verdict) = scene.verdict("trace-verify --bundle sample:1.0");
+    assert_eq!(exit, 0, "{verdict}");
+    // The next kit follows from the first and keeps them.
+    scene.ok("symbol-bundle kit create --previous kit1.json --key k1.key --key k2.key --policy others.json --reference-time 2026-11-02T00:00:00Z -o kit2.json");
+    scene.ok("symbol-bundle kit apply kit2.json");
+    let (exit, verdict) = scene.verdict("trace-verify --bundle sample:1.0");
+    assert_eq!((exit, ids(&verdict, "fail")), (1, vec!["signer-trusted".to_owned()]), "{verdict}");
 }
 
 #[test]

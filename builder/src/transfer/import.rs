@@ -63,7 +63,9 @@ fn import_under(source: &impl ReadAt, store: &Path, policy: Option<&Policy>, wat
     root.lock(|| watcher.waiting())?;
     // Under the lock: what the folder says when this import begins, not when it began to wait.
     let mut trust = Trust::parse(&opened.trust()?.ok_or_else(no_trust)?).map_err(ImportError::Trust)?;
-    policy.into_iter().for_each(|policy| trust.strengthen(policy.clone()));
+    if let Some(policy) = policy {
+        trust.strengthen(policy.clone());
+    }
     let state = opened.state();
     trust.remember(state.read()?);
     let free = root.free_bytes()?;

@@ -108,11 +108,11 @@ impl Key {
         }
     }
 
-    /// The private key as PKCS#8 PEM; P-256 only.
-    pub(crate) fn private_pem(&self) -> String {
+    /// The private key as PKCS#8 PEM; of P-256 keys only.
+    pub(crate) fn private_pem(&self) -> Option<String> {
         use p256::pkcs8::EncodePrivateKey as _;
-        let Self::P256(key) = self else { panic!("only a P-256 key is written") };
-        pem("PRIVATE KEY", key.to_pkcs8_der().expect("a private key encodes").as_bytes())
+        let Self::P256(key) = self else { return None };
+        Some(pem("PRIVATE KEY", key.to_pkcs8_der().expect("a private key encodes").as_bytes()))
     }
 
     pub(crate) fn pem(&self) -> String {

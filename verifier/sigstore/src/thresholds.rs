@@ -37,24 +37,30 @@ pub struct Witnessed {
     pub existed_by: Option<UnixTime>,
 }
 
-/// `witness-quorum`, `threshold-logs`, `threshold-timestamps`. `Some` when all held; the quorum where one was asked for.
+/// Every threshold was reached.
+pub(crate) struct Reached {
+    /// The quorum, where one was asked for.
+    pub(crate) witnessed: Option<Box<Witnessed>>,
+}
+
+/// `witness-quorum`, `threshold-logs`, `threshold-timestamps`.
 pub(crate) fn check(
     thresholds: &Thresholds<'_>,
     bundle: &Bundle,
     entries: &[LoggedEntry<'_>],
     times: &[AuthenticatedTime],
     checks: &mut Checks,
-) -> Option<Option<Box<Witnessed>>> {
+) -> Option<Reached> {
     let logs: BTreeSet<&str> = entries.iter().map(|entry| entry.log.name.as_str()).collect();
     let logs = thresholds.logs <= 1 || at_least("threshold-logs", thresholds.logs, logs.len(), "distinct log(s)", checks);
     let stamps: BTreeSet<&str> = times.iter().filter_map(authority).collect();
     let enough = "distinct time stamp authorities";
     let stamped = thresholds.timestamps == 0 || at_least("threshold-timestamps", thresholds.timestamps, stamps.len(), enough, checks);
-    let witnessed = match thresholds.witnesses {
-        None => Some(None),
-        Some(policy) => check_witnesses(policy, bundle, checks).map(|witnessed| Some(Box::new(witnessed))),
+    let reached = match thresholds.witnesses {
+        None => Some(Reached { witnessed: None }),
+        Some(policy) => check_witnesses(policy, bundle, checks).map(|witnessed| Reached { witnessed: Some(Box::new(witnessed)) }),
     };
-    witnessed.filter(|_| logs && stamped)
+    reached.filter(|_| logs && stamped)
 }
 
 fn authority(time: &AuthenticatedTime) -> Option<&str> {

@@ -98,12 +98,12 @@ fn open(request: &Request<'_>, checks: &mut Checks) -> Option<VerifiedArtifact> 
     let mut times = stamps;
     times.extend(entries.iter().filter_map(|entry| entry.promise.clone()));
     let reached = thresholds::check(&request.thresholds, &bundle, &entries, &times, checks);
-    set_time(&times, reached.as_ref().and_then(Option::as_deref), checks);
+    set_time(&times, reached.as_ref().and_then(|reached| reached.witnessed.as_deref()), checks);
     let windows = check_windows(&entries, &times, checks);
     let signer = check_signer(&bundle.material, request.expected, request.root, &times, checks);
     let predicate_type = content?.predicate_type();
     let logs = entries.iter().map(|entry| (entry.log.name.clone(), entry.index)).collect();
-    let witnessed = reached?;
+    let witnessed = reached?.witnessed;
     signer.filter(|_| windows).map(|signer| VerifiedArtifact { signer, logs, times, predicate_type, witnessed })
 }
 

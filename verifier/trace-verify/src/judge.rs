@@ -30,8 +30,10 @@ impl Judged {
 
     /// The same, each with what is attached to it and was verified: signature and fragment.
     pub(crate) fn attached(&self) -> impl Iterator<Item = (&VerifiedBundle, Vec<&Attachment>)> {
-        let attached = |opened: &'_ OpenedBundle| opened.signature.iter().chain(&opened.fragment).collect();
-        self.opened.iter().filter_map(move |opened| Some((opened.verified.as_ref()?, attached(opened))))
+        self.opened.iter().filter_map(|opened| {
+            let attached = opened.signature.iter().chain(&opened.fragment).collect();
+            Some((opened.verified.as_ref()?, attached))
+        })
     }
 }
 

@@ -86,7 +86,7 @@ fn a_fault_or_a_kill_at_any_change_of_the_store_leaves_it_consistent_and_the_nex
 #[ignore = "the process that the next test kills; does nothing alone"]
 fn child_that_imports() {
     let (Some(archive), Some(store)) = (std::env::var_os(ARCHIVE), std::env::var_os(STORE)) else { return };
-    import(Path::new(&archive), Path::new(&store), &mut Silent).unwrap();
+    import(Path::new(&archive), Path::new(&store), None, &mut Silent).unwrap();
 }
 
 fn spawn(dir: &Path) -> std::process::Child {

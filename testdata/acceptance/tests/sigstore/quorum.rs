@@ -96,7 +96,7 @@ fn vkey(name: &str, key: &str) -> String {
     use sha2::{Digest as _, Sha256};
     let raw = sealtrace_envelope::decode_base64(key).unwrap();
     let id = Sha256::digest([name.as_bytes(), b"\n", &raw].concat());
-    format!("{name}+{}+{key}", hex::encode(&id[..4]))
+    format!("{name}+{}+{key}", hex::encode(id.get(..4).unwrap()))
 }
 
 #[test]

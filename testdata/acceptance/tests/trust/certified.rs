@@ -1,5 +1,6 @@
 //! A site CA profile: a release and a site that sign by certificate, with time stamps, under an instance of their own.
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
@@ -20,7 +21,7 @@ impl Certified {
         let scene = Scene::new(name);
         sealtrace_instance::write(&scene.path("instance")).unwrap();
         let key = scene.path("instance/openssl/leaf.key");
-        std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
         let (identity, issuer) = sealtrace_instance::IDENTITY;
         Self::write_policy(&scene, "policy.json", &[json!({"identity": identity, "issuer": issuer})]);
         Self::write_policy(&scene, "others.json", &[json!({"identity": "https://other.example/job", "issuer": issuer})]);
@@ -134,7 +135,7 @@ fn a_certificate_of_another_key_and_a_stamp_over_other_bytes_are_refused_and_not
     let mut wrong = certified.sign("b2.0", false);
     let stamper = scene.path("stamper");
     std::fs::write(&stamper, "#!/bin/sh\nexec cat instance/openssl/timestamp.tsr\n").unwrap();
-    std::fs::set_permissions(&stamper, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&stamper, Permissions::from_mode(0o755)).unwrap();
     wrong.arg("--timestamp").arg("exec:./stamper");
     let said = sealtrace_acceptance::refused(&mut wrong, 1);
     assert!(said.contains("over other bytes"), "{said}");

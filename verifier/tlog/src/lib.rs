@@ -13,7 +13,11 @@ mod tile;
 mod tree;
 
 pub use checkpoint::{Checkpoint, CheckpointError, LogKey, Origin, OriginError, SignedCheckpoint};
-pub use fragment::{Fragment, FragmentEntry, FragmentError, FragmentSource, VerifiedFragment};
+pub use fragment::{
+    AdvancedPin, AuditError, AuditStep, AuditTerms, AuditedEntry, AuditedFragment, ConsistencyError, EntryClaim, Fragment, FragmentEntry,
+    FragmentError, FragmentExtras, FragmentPin, FragmentSource, PinError, QuorumCheck, QuorumError, QuorumRule, ReadBundle,
+    VerifiedFragment,
+};
 pub use hash::{LeafHash, LeafIndex, NodeHash, RootHash, TreeHead, TreeSize};
 pub use note::{MAX_NOTE_BYTES, MAX_NOTE_SIGNATURES, Note, NoteError, NoteSignature};
 pub use proof::{ProofError, verify_consistency, verify_inclusion};

@@ -302,5 +302,5 @@ fn a_fragment_of_another_log_or_with_another_entry_is_refused() {
     assert!(good.verify(&other.log).is_err());
     assert!(good.verify(&Log::new(1, "example.org/other").log).is_err());
     let swapped = good.with_entry_for_tests(5, b"entry 6".to_vec()).encode().unwrap();
-    assert!(matches!(Fragment::parse(&swapped).unwrap().verify(&log.log), Err(FragmentError::Inclusion { index: 5, .. })));
+    assert!(matches!(Fragment::parse(&swapped).unwrap().verify(&log.log), Err(FragmentError::Leaf { .. })));
 }

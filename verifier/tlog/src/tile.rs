@@ -78,6 +78,31 @@ impl TileId {
         }
         path
     }
+
+    /// The tile `(0, leaf / 256)`, whose hashes are those of the leaf and its neighbours; `None` when the leaf is not in the tree.
+    pub fn leaf_tile(leaf: LeafIndex, size: TreeSize) -> Option<Self> {
+        Self::in_tree(0, leaf.0 / HASHES_PER_TILE, size).filter(|_tile| leaf.0 < size.0)
+    }
+
+    /// The full tiles along the right edge of the first `pin` leaves of a tree of `size`. `Edge(m, n)` of notes/trust without what
+    /// is in the right edge, and with the tiles between: `tile(L, ⌊m / 256^(L+1)⌋)` also where `W_L(m)` is 0, if it is above a tile where
+    /// it is not. Without those a tile of level 0 has no parent to be compared with, and the consistency proof lacks nodes.
+    pub fn edge_of(pin: TreeSize, size: TreeSize) -> Vec<Self> {
+        let mut hashes = pin.0;
+        let mut edge = Vec::new();
+        for level in 0..=MAX_LEVEL {
+            let (index, width) = (hashes / HASHES_PER_TILE, hashes % HASHES_PER_TILE);
+            hashes = index;
+            if edge.is_empty() && width == 0 {
+                continue;
+            }
+            match Self::in_tree(level, index, size) {
+                Some(tile) if tile.is_full() => edge.push(tile),
+                _ => break,
+            }
+        }
+        edge
+    }
 }
 
 /// `x123/x456/789`: groups of three digits, all but the last with an `x`.

@@ -225,7 +225,7 @@ fn shard_host(origin: &str) -> &str {
 /// A line by the log's name and key id must verify; a second one by the same key must verify as well.
 fn check_signature(checkpoint: &SignedCheckpoint, log: &TransparencyLog, checks: &mut Checks) -> bool {
     const ID: &str = "checkpoint-signature";
-    let lines = checkpoint.signatures().iter().filter(|line| line.name == log.name && log.id.starts_with(&line.key_id));
+    let lines = checkpoint.signatures().iter().filter(|line| line.name.as_str() == log.name && log.id.starts_with(line.key_id.as_bytes()));
     let mut signed = false;
     for line in lines {
         if let Err(error) = log.key.verify(checkpoint.signed_text().as_bytes(), &line.signature) {

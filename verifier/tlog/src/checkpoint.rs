@@ -1,9 +1,13 @@
-//! Checkpoints (C2SP tlog-checkpoint): a signed note with origin, size and root, and the log's key.
+//! Checkpoints (C2SP tlog-checkpoint): a signed note with origin, size and root, verified by a log's key.
+//!
+//! Not here: which logs and how many log witnesses a policy asks for (`policy`, `quorum`).
 
+use sealtrace_crypto::VerifyingKey;
 use sealtrace_envelope::{PublicKey, SignatureError, decode_base64, encode_base64};
 
 use crate::hash::{RootHash, TreeHead, TreeSize};
-use crate::note::{Note, NoteError, NoteSignature, is_key_name};
+use crate::note::{KeyName, Note, NoteError, NoteKeyId, NoteSignature, is_key_name};
+use crate::note_key::{NoteKey, NoteKeyError, NoteVerifyError, VerifiedSignature};
 
 /// The longest origin accepted (ours).
 const MAX_ORIGIN_BYTES: usize = 255;
@@ -44,7 +48,7 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// A log's name and its ECDSA P-256 key: what a checkpoint is verified with.
+/// A log's name and its ECDSA P-256 key: what a checkpoint of a log of ours is verified with. Other logs: [`NoteKey`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogKey {
     /// The log's name; also the name of its key.
@@ -59,9 +63,16 @@ impl LogKey {
         *self.key.key_id().as_bytes()
     }
 
-    fn note_key_id(&self) -> [u8; 4] {
-        let [a, b, c, d, ..] = self.key_id();
-        [a, b, c, d]
+    fn note_key_id(&self) -> NoteKeyId {
+        NoteKeyId::of_hash(&self.key_id())
+    }
+
+    /// The same key as a verifier key of signed notes.
+    ///
+    /// # Errors
+    /// [`NoteKeyError`] when the key's SPKI does not parse, which no P-256 key's does.
+    pub fn note_key(&self) -> Result<NoteKey, NoteKeyError> {
+        NoteKey::of_log(KeyName::of_origin(&self.origin), VerifyingKey::parse_spki(self.key.spki())?)
     }
 }
 
@@ -108,6 +119,17 @@ pub enum CheckpointError {
         /// Why.
         source: SignatureError,
     },
+    /// No signature by the key that was asked for, or one that does not hold.
+    #[error("checkpoint: {0}")]
+    NoteSignature(#[from] NoteVerifyError),
+    /// Signed by the log's key, under another log's name.
+    #[error("checkpoint origin: expected {expected:?}, found {found:?}")]
+    Origin {
+        /// The name of the key.
+        expected: String,
+        /// The origin line.
+        found: String,
+    },
 }
 
 impl Checkpoint {
@@ -121,7 +143,7 @@ impl Checkpoint {
         text
     }
 
-    fn parse(text: &str) -> Result<Self, CheckpointError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, CheckpointError> {
         let field = |what| CheckpointError::Field { what };
         let mut lines = text.strip_suffix('\n').ok_or(field("text"))?.split('\n');
         let origin = lines.next().filter(|line| !line.is_empty()).ok_or(field("origin"))?;
@@ -165,7 +187,7 @@ impl SignedCheckpoint {
 
     /// A checkpoint from its parts and the log's DER signature over [`Checkpoint::text`].
     pub fn assemble(checkpoint: Checkpoint, log: &LogKey, signature: Vec<u8>) -> Self {
-        let line = NoteSignature { name: log.origin.as_str().to_owned(), key_id: log.note_key_id(), signature };
+        let line = NoteSignature { name: KeyName::of_origin(&log.origin), key_id: log.note_key_id(), signature };
         let note = Note { text: checkpoint.text(), signatures: vec![line] };
         Self { checkpoint, text: note.encode(), note }
     }
@@ -190,6 +212,56 @@ impl SignedCheckpoint {
         &self.text
     }
 
+    /// Its text and its signature lines.
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// The same checkpoint with further signature lines, e.g. a log witness's answer. Lines that stand there already are not repeated.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Note`] when the note would exceed its limits.
+    pub fn with_signatures(&self, lines: &[NoteSignature]) -> Result<Self, CheckpointError> {
+        let mut note = self.note.clone();
+        for line in lines {
+            if !note.signatures.contains(line) {
+                note.signatures.push(line.clone());
+            }
+        }
+        Self::parse(&note.encode())
+    }
+
+    /// Verifies every line by a key of any type; the signatures, in the order of the lines. The origin line is *not* compared:
+    /// Rekor v1 signs `rekor.sigstore.dev - <tree id>` by the key `rekor.sigstore.dev`. Where name and origin must agree, use
+    /// [`SignedCheckpoint::open`].
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoteSignature`] when there is none, or one does not hold.
+    pub fn verify_key(&self, key: &NoteKey) -> Result<Vec<VerifiedSignature>, CheckpointError> {
+        Ok(self.note.verify(&[key])?)
+    }
+
+    /// As [`SignedCheckpoint::verify_key`], where no line by the key is no error.
+    pub(crate) fn signatures_by(&self, key: &NoteKey) -> Result<Vec<VerifiedSignature>, NoteVerifyError> {
+        match self.note.verify(&[key]) {
+            Err(NoteVerifyError::Unsigned) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// Verifies the log's signature by a key of any type, and that the origin line is the key's name.
+    ///
+    /// # Errors
+    /// [`CheckpointError::NoteSignature`], [`CheckpointError::Origin`].
+    pub fn open(&self, log: &NoteKey) -> Result<VerifiedCheckpoint, CheckpointError> {
+        self.verify_key(log)?;
+        let (expected, found) = (log.name().as_str(), self.checkpoint.origin.as_str());
+        if expected == found {
+            return Ok(VerifiedCheckpoint { signed: self.clone(), log: log.clone() });
+        }
+        Err(CheckpointError::Origin { expected: expected.to_owned(), found: found.to_owned() })
+    }
+
     /// Verifies the log's signature. Lines by unknown keys are ignored; a line by the log's key that fails rejects the note,
     /// whatever another line says. The origin line is *not* compared here: see [`SignedCheckpoint::is_of`].
     ///
@@ -198,7 +270,7 @@ impl SignedCheckpoint {
     pub fn verify(&self, log: &LogKey) -> Result<(), CheckpointError> {
         let origin = log.origin.as_str();
         let mut signed = false;
-        for line in self.note.signatures.iter().filter(|line| line.name == origin && line.key_id == log.note_key_id()) {
+        for line in self.note.signatures.iter().filter(|line| line.name.as_str() == origin && line.key_id == log.note_key_id()) {
             log.key
                 .verify(self.note.text.as_bytes(), &line.signature)
                 .map_err(|source| CheckpointError::Signature { origin: origin.to_owned(), source })?;
@@ -212,12 +284,46 @@ impl SignedCheckpoint {
 
     /// The log's own signature, DER, not verified here.
     pub fn signature_of(&self, log: &LogKey) -> Option<&[u8]> {
-        let own = |line: &&NoteSignature| line.name == log.origin.as_str() && line.key_id == log.note_key_id();
+        let own = |line: &&NoteSignature| line.name.as_str() == log.origin.as_str() && line.key_id == log.note_key_id();
         self.note.signatures.iter().find(own).map(|line| line.signature.as_slice())
     }
 
     /// Whether the origin line is the log's name.
     pub fn is_of(&self, log: &LogKey) -> bool {
         self.checkpoint.origin == log.origin.as_str()
+    }
+}
+
+/// A checkpoint that the log of its origin signed. Made by [`SignedCheckpoint::open`] and by a policy's check only.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedCheckpoint {
+    signed: SignedCheckpoint,
+    log: NoteKey,
+}
+
+impl VerifiedCheckpoint {
+    /// For a caller that has verified the log's signature and compared the origin.
+    pub(crate) fn of_verified(signed: SignedCheckpoint, log: NoteKey) -> Self {
+        Self { signed, log }
+    }
+
+    /// What it says.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.signed.checkpoint
+    }
+
+    /// The tree it commits to.
+    pub fn tree(&self) -> TreeHead {
+        self.signed.checkpoint.tree
+    }
+
+    /// The checkpoint with its signature lines, of which only the log's were verified.
+    pub fn signed(&self) -> &SignedCheckpoint {
+        &self.signed
+    }
+
+    /// The key that signed it.
+    pub fn log(&self) -> &NoteKey {
+        &self.log
     }
 }

@@ -9,6 +9,15 @@ use sealtrace_envelope::PublicKey;
 
 use super::*;
 
+mod cosignatures;
+mod interop;
+mod note_keys;
+mod policies;
+mod proofs;
+mod real;
+mod vectors;
+mod witnessing;
+
 fn leaves(count: usize) -> Vec<LeafHash> {
     (0..count).map(|index| LeafHash::of(format!("entry {index}").as_bytes())).collect()
 }
@@ -192,7 +201,14 @@ fn unknown_keys_are_ignored_sixteen_at_least_and_a_bad_line_of_the_known_key_rej
     let signed = log.checkpoint(head(&leaves(5)));
     let mut note = Note::parse(signed.text()).unwrap();
     for index in 0..20 {
-        note.signatures.insert(0, NoteSignature { name: format!("witness{index}"), key_id: [1; 4], signature: vec![9; 72] });
+        note.signatures.insert(
+            0,
+            NoteSignature {
+                name: KeyName::parse(&format!("witness{index}")).unwrap(),
+                key_id: NoteKeyId::from_bytes([1; 4]),
+                signature: vec![9; 72],
+            },
+        );
     }
     let cosigned = SignedCheckpoint::parse(&note.encode()).unwrap();
     assert_eq!(cosigned.verify(&log.log), Ok(()));

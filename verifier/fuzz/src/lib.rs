@@ -7,9 +7,11 @@
 mod archive;
 mod bundle;
 mod fragment;
+mod instance;
 mod keys;
 mod mutate;
 mod note;
+mod repair;
 mod targets;
 mod tree;
 

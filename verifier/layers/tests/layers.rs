@@ -35,6 +35,7 @@ const RANKS: &[(&str, u32)] = &[
     ("trace-verify", 10),
     ("trace-resolve", 10),
     ("trace-replay", 10),
+    ("sealtrace-fuzz", 10),
     ("symbol-bundle", 11),
     ("sealtrace-btf", 1),
     ("sealtrace-probe", 1),
@@ -43,6 +44,7 @@ const RANKS: &[(&str, u32)] = &[
     ("sealtrace-manual", 12),
     ("sealtrace-layers", 12),
     ("sealtrace-skip", 0),
+    ("sealtrace-instance", 1),
     ("sealtrace-acceptance", 12),
 ];
 /// Crates that only work on bytes: none of them may depend on a device crate.

@@ -1,0 +1,59 @@
+"""Verifies every case of an instance with `sigstore` for Python, which shares no code with this project.
+
+    python cases.py INSTANCE        (the folder with cases.json)
+
+One line of JSON for each case: {"name", "outcome": "accept" | "reject" | "unsupported", "why"}. Exit 2: cannot run.
+The library verifies no managed keys. It compares no DSSE subject with a file; its own command does, so this one does too.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+try:
+    from sigstore.models import Bundle, TrustedRoot
+    from sigstore.verify import Verifier, policy
+except ImportError as error:
+    print(f"cannot load sigstore: {error}", file=sys.stderr)
+    sys.exit(2)
+
+
+def verify(instance: Path, case: dict) -> None:
+    bundle = Bundle.from_json((instance / case["bundle"]).read_bytes())
+    verifier = Verifier(trusted_root=TrustedRoot.from_file(str(instance / case["trustedRoot"])))
+    artifact = (instance / case["artifact"]).read_bytes()
+    expected = policy.Identity(identity=case["identity"], issuer=case["issuer"])
+    if "dsseEnvelope" not in json.loads((instance / case["bundle"]).read_bytes()):
+        verifier.verify_artifact(artifact, bundle, expected)
+        return
+    kind, payload = verifier.verify_dsse(bundle, expected)
+    digest = hashlib.sha256(artifact).hexdigest()
+    if kind != "application/vnd.in-toto+json":
+        raise ValueError(f"the envelope holds {kind}")
+    if all(subject["digest"].get("sha256") != digest for subject in json.loads(payload)["subject"]):
+        raise ValueError("no subject of the statement is the artifact")
+
+
+def outcome(instance: Path, case: dict) -> tuple[str, str]:
+    if case["key"] is not None:
+        return "unsupported", "managed keys"
+    try:
+        verify(instance, case)
+    except Exception as error:  # noqa: BLE001 - whatever the library raises is its refusal
+        return "reject", f"{type(error).__name__}: {error}"
+    return "accept", ""
+
+
+def main() -> None:
+    if len(sys.argv) != 2:
+        print("usage: python cases.py INSTANCE", file=sys.stderr)
+        sys.exit(2)
+    instance = Path(sys.argv[1])
+    for case in json.loads((instance / "cases.json").read_text()):
+        said, why = outcome(instance, case)
+        print(json.dumps({"name": case["name"], "outcome": said, "why": why}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -40,11 +40,8 @@ fn one(data: &[u8]) {
 /// Claims that are right, for the entries of the known log that the fragment shows.
 fn claims(fragment: &Fragment) -> Vec<EntryClaim<'_>> {
     let tree = fragment.checkpoint().checkpoint().tree;
-    let claim = |(index, entry)| {
-        let entry: &sealtrace_tlog::FragmentEntry = entry;
-        EntryClaim { index: LeafIndex(*index), body: entry.body.as_slice(), tree, proof: entry.proof.as_slice() }
-    };
-    fragment.entries().iter().map(claim).collect()
+    let entries = fragment.entries().iter();
+    entries.map(|(index, entry)| EntryClaim { index: LeafIndex(*index), body: &entry.body, tree, proof: &entry.proof }).collect()
 }
 
 /// All that an accepted fragment says is what the log has.

@@ -1,7 +1,7 @@
 //! Fixed keys and what they sign. Not secret, and trusted by nothing but the targets.
 
 use ed25519_dalek::Signer as _;
-use p256::ecdsa::{DerSignature, SigningKey, signature::Signer as _};
+use p256::ecdsa::{DerSignature, SigningKey};
 use sealtrace_crypto::VerifyingKey;
 use sealtrace_envelope::PublicKey;
 use sealtrace_tlog::{Checkpoint, CosignerKey, KeyName, LogKey, NoteKey, NoteSignature, Origin, SignedCheckpoint, TreeHead};
@@ -74,7 +74,6 @@ pub(crate) fn ml_dsa_witness() -> CosignerKey {
 
 /// Its cosignature of a checkpoint (tlog-cosignature, subtree from 0).
 pub(crate) fn ml_dsa_line(checkpoint: &Checkpoint, time: UnixTime) -> NoteSignature {
-    use ml_dsa::signature::Signer as _;
     let key = ml_dsa_witness();
     let text = |text: &str| [&[u8::try_from(text.len()).expect("the name is short")], text.as_bytes()].concat();
     let (name, origin) = (text(key.key().name().as_str()), text(&checkpoint.origin));

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 use sealtrace_console::Outcome;
 
-use crate::commands::{build, diff, export, import, index, inspect, key, log, sign, trust};
+use crate::commands::{build, diff, export, import, index, inspect, key, kit, log, sign, site, trust};
 
 /// Seals symbols, unwind data and kernel types of a release into one signed OCI artifact
 #[derive(Debug, Parser)]
@@ -35,6 +35,10 @@ enum Command {
     Import(import::ImportArgs),
     /// Install and list trusted keys and logs
     Trust(trust::TrustArgs),
+    /// Make, show, compare and install trust kits
+    Kit(kit::KitArgs),
+    /// Enrol sites, and carry their checkpoints out
+    Site(site::SiteArgs),
 }
 
 impl Cli {
@@ -51,6 +55,8 @@ impl Cli {
             Command::Export(args) => args.output.json,
             Command::Import(args) => args.output.json,
             Command::Trust(args) => args.json(),
+            Command::Kit(args) => args.json(),
+            Command::Site(args) => args.json(),
         }
     }
 
@@ -67,6 +73,8 @@ impl Cli {
             Command::Export(args) => export::run(args),
             Command::Import(args) => import::run(args),
             Command::Trust(args) => trust::run(args),
+            Command::Kit(args) => kit::run(args),
+            Command::Site(args) => site::run(args),
         }
     }
 }

@@ -8,6 +8,7 @@ mod attach;
 mod cli;
 mod collect;
 mod commands;
+mod kit;
 mod layout_dir;
 mod opened;
 mod progress;

@@ -154,6 +154,12 @@ impl From<AttachError> for Failure {
             }
             AttachError::Trust { source: TrustError::LogWindowConflict { .. }, .. } => Self::new(ExitCode::Rejected, &error)
                 .hint("ask the log's operator which window is right, and correct trusted_root.json; nothing was installed"),
+            AttachError::Trust { source: TrustError::KitByApply, .. } => {
+                Self::new(ExitCode::NoVerdict, &error).hint("symbol-bundle kit apply FOLDER/kit.json --store DIR --fingerprint HEX-OR-WORDS")
+            }
+            AttachError::Trust { source: TrustError::HasKit, .. } => Self::new(ExitCode::NoVerdict, &error).hint(
+                "have it taken up in the next kit (symbol-bundle kit create --previous KIT --from FOLDER …, or site enroll approve), then: symbol-bundle kit apply KIT",
+            ),
             AttachError::Trust { .. } => {
                 Self::new(ExitCode::Malformed, &error).hint("ask for the trust folder again; nothing was installed")
             }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use sealtrace_store::{StoreError, TrustFiles, read_trust_folder};
-use sealtrace_trust::{TRUSTED_ROOT_FILE, Trust};
+use sealtrace_trust::{KIT_FILE, TRUSTED_ROOT_FILE, Trust};
 
 use super::error::AttachError;
 use super::layout::writable;
@@ -96,6 +96,9 @@ impl TrustFolder {
     fn extended(&self, more: &Trust) -> Result<(Trust, TrustFiles), AttachError> {
         let mut trust = self.read_for_extension()?;
         let wrong = |source| AttachError::Trust { path: self.path.clone(), source };
+        if more.kit().is_some() && trust.kit().is_none() {
+            return Err(wrong(sealtrace_trust::TrustError::KitByApply));
+        }
         trust.merge(more).map_err(wrong)?;
         let files = trust.files().map_err(wrong)?;
         Ok((trust, files))
@@ -103,7 +106,7 @@ impl TrustFolder {
 
     /// That a folder without a trusted root holds nothing but, perhaps, the keys of a writing that was cut.
     fn check_ours(&self) -> Result<(), AttachError> {
-        if self.path.join(TRUSTED_ROOT_FILE).symlink_metadata().is_ok() {
+        if [TRUSTED_ROOT_FILE, KIT_FILE].iter().any(|file| self.path.join(file).symlink_metadata().is_ok()) {
             return Ok(());
         }
         // A folder that cannot be listed is reported by the reading that follows.

@@ -6,6 +6,7 @@ use sealtrace_console::{
     ExitCode, Failure, Outcome, OutputArgs, Progress, StoreArgs, Stream, Tone, escape, finish, note, paint, print, print_json,
 };
 use sealtrace_store::{OpenArchiveError, Store};
+use sealtrace_verdict::codes;
 
 use super::next;
 use crate::transfer::ImportError;
@@ -143,9 +144,18 @@ fn failure(archive: &Path, store: &Path, error: &ImportError) -> Failure {
         ImportError::Unsigned { .. } => {
             failure.hint("where it was built: symbol-bundle sign LAYOUT, symbol-bundle log append LAYOUT --log DIR, then export again")
         }
-        ImportError::NotVerified { .. } => failure.hint(format_args!(
-            "nothing was admitted; if the signer or log should be trusted: symbol-bundle trust add FOLDER --store {store}"
+        ImportError::NotVerified { verdict, .. } if !verdict.exhibits().is_empty() => failure.hint(format_args!(
+            "nothing was admitted; what speaks against the log is kept in {store}/state/evidence: show it to the log's operator"
         )),
+        ImportError::NotVerified { verdict, .. } => {
+            let untrusted = |id: &str| matches!(id, "signer-trusted" | "log-trusted");
+            match verdict.decisive().filter(|check| !untrusted(&check.id)).and_then(|check| codes::explain(&check.id)) {
+                Some(text) => failure.hint(format_args!("nothing was admitted; {} (more: trace-verify explain {})", text.next, text.id)),
+                None => failure.hint(format_args!(
+                    "nothing was admitted; if the signer or log should be trusted: symbol-bundle trust add FOLDER --store {store}, or the next kit: symbol-bundle kit apply KIT --store {store}"
+                )),
+            }
+        }
         ImportError::Full { .. } => {
             failure.hint("nothing was admitted; import into another store: symbol-bundle import ARCHIVE --store DIR")
         }

@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use sealtrace_console::{ExitCode, Failure, escape};
-use sealtrace_trust::TRUSTED_ROOT_FILE;
+use sealtrace_trust::{KIT_FILE, TRUSTED_ROOT_FILE};
 
 use super::next::word;
 
@@ -42,7 +42,7 @@ impl Kind {
             () if there.is_file() => starts(path, USTAR.end).get(USTAR).is_some_and(|magic| magic == b"ustar").then_some(Self::Archive),
             () if !there.is_dir() => None,
             () if has("oci-layout") => Some(Self::Layout),
-            () if has(TRUSTED_ROOT_FILE) => Some(Self::TrustFolder),
+            () if has(TRUSTED_ROOT_FILE) || has(KIT_FILE) => Some(Self::TrustFolder),
             () if has("log.json") && has("checkpoint") => Some(Self::Log),
             () if (has("receipts") && has("oci")) || path.join("trust").join(TRUSTED_ROOT_FILE).exists() => Some(Self::Store),
             () => holds_object_file(path).then_some(Self::ReleaseTree),

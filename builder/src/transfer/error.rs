@@ -88,6 +88,9 @@ pub(crate) enum ImportError {
         /// Which store.
         store: PathBuf,
     },
+    /// The store's state cannot be read or kept.
+    #[error(transparent)]
+    State(#[from] sealtrace_store::StateError),
     /// The trust folder cannot be used.
     #[error("the trust folder of the store is not usable: {0}")]
     Trust(TrustError),

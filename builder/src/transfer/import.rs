@@ -4,7 +4,8 @@ use std::path::Path;
 
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::{LayoutGraph, ReadAt};
-use sealtrace_store::{ArchiveFile, Receipt, Store, StoreError, StoredBundle};
+use sealtrace_store::{ArchiveFile, Receipt, State, Store, StoreError, StoredBundle};
+use sealtrace_trust::Trust;
 
 use super::admit::{Admitted, admit};
 use super::content::{check_complete, check_parts};
@@ -56,7 +57,9 @@ pub(crate) fn import_from(source: &impl ReadAt, store: &Path, watcher: &mut dyn 
     let root = Dir::open(store)?;
     root.lock(|| watcher.waiting())?;
     // Under the lock: what the folder says when this import begins, not when it began to wait.
-    let trust = opened.trust()?.ok_or_else(no_trust)?;
+    let mut trust = Trust::parse(&opened.trust()?.ok_or_else(no_trust)?).map_err(ImportError::Trust)?;
+    let state = opened.state();
+    trust.remember(state.read()?);
     let free = root.free_bytes()?;
     let needed = source.length().saturating_add(SPACE_RESERVE);
     if needed > free {
@@ -69,12 +72,22 @@ pub(crate) fn import_from(source: &impl ReadAt, store: &Path, watcher: &mut dyn 
     let graph = LayoutGraph::open(&staging, &index)?;
     let (digest, _) = graph.only_bundle()?;
     let unreferenced = check_complete(&graph, staging.sizes())?;
-    let (verified, receipt) = verify(&staging, &graph, &digest, &trust)?;
+    let (verified, receipt) = verify(&staging, &graph, &digest, &trust).inspect_err(|error| keep_evidence(&state, error))?;
     check_parts(&verified, &staging)?;
 
+    // Before the bundle is visible: what was verified once is never forgotten.
+    state.pin_bundle(&trust, &verified)?;
+    trust.reference_time().map_or(Ok(()), |time| state.see(time))?;
     let already = is_there(&opened, &receipt);
     let Admitted { blobs, at_fault } = admit(&root, &opened, &staging, &graph, &receipt)?;
     Ok(Imported { bundle: StoredBundle { digest, receipt }, already, blobs, unreferenced, at_fault })
+}
+
+/// Keeps what speaks against a log. That it cannot be kept is no reason to say another thing about the archive.
+fn keep_evidence(state: &State, error: &ImportError) {
+    if let ImportError::NotVerified { verdict, .. } = error {
+        drop(state.keep(verdict.exhibits()));
+    }
 }
 
 fn is_there(store: &Store, receipt: &Receipt) -> bool {

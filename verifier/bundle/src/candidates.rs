@@ -14,7 +14,8 @@ use sealtrace_tlog::Fragment;
 use sealtrace_trust::Trust;
 use sealtrace_verdict::{Checks, Verdict};
 
-use crate::statement::{VerifiedStatement, open_statement};
+use crate::log::LogPosition;
+use crate::statement::{SignedStatement, open_genuine};
 use crate::symbol::{SYMBOL_BUNDLE_PREDICATE, SymbolBundleInput, VerifiedBundle, verify_symbol_bundle};
 
 /// Most bytes of an attached Sigstore bundle or tile fragment (ours; `sealtrace-tlog` takes 64 MiB).
@@ -90,7 +91,7 @@ struct Content {
 /// A signature that a trusted key made over the bundle, logged in a trusted log.
 struct Trusted<'a> {
     attachment: &'a Attachment,
-    statement: VerifiedStatement,
+    log: LogPosition,
 }
 
 struct Candidates<'a> {
@@ -145,12 +146,14 @@ impl Candidates<'_> {
                 }
             };
             let mut checks = Checks::new();
-            let statement = open_statement(&content.bytes, self.trust, &mut checks);
-            let Some(statement) = statement.filter(|statement| checks.holds() && self.is_about_bundle(statement)) else { continue };
-            let log = statement.log();
+            let genuine = open_genuine(&content.bytes, self.trust, &mut checks).filter(|_| checks.holds());
+            let Some((signed, log)) = genuine.and_then(|genuine| genuine.signed.zip(genuine.log)) else { continue };
+            if !self.is_about_bundle(&signed) {
+                continue;
+            }
             // One entry can be written down in many ways; a fragment shows all of them or none.
             if entries.insert((log.log().key_id(), log.index(), log.leaf())) {
-                trusted.push(Trusted { attachment, statement });
+                trusted.push(Trusted { attachment, log });
             }
         }
         match unreadable {
@@ -160,7 +163,7 @@ impl Candidates<'_> {
     }
 
     /// A trusted key may sign other statements about the same bundle; those are no reason to refuse it.
-    fn is_about_bundle(&self, statement: &VerifiedStatement) -> bool {
+    fn is_about_bundle(&self, statement: &SignedStatement) -> bool {
         let said = statement.statement();
         said.predicate_type == SYMBOL_BUNDLE_PREDICATE && said.subject.iter().all(|subject| subject.digest.sha256 == self.bundle.hex())
     }
@@ -169,7 +172,7 @@ impl Candidates<'_> {
     fn pair<'a, 'b>(&self, trusted: &'b [Trusted<'a>], attached: &[Attachment]) -> Result<Option<(&'b Trusted<'a>, Content)>, BlobError> {
         let mut by_index: BTreeMap<u64, Vec<(usize, &Trusted<'a>)>> = BTreeMap::new();
         for (position, signature) in trusted.iter().enumerate() {
-            by_index.entry(signature.statement.log().index().0).or_default().push((position, signature));
+            by_index.entry(signature.log.index().0).or_default().push((position, signature));
         }
         let (mut best, mut unreadable) = (None, None);
         for attachment in distinct(attached) {
@@ -203,12 +206,12 @@ fn shown<'b, 'a>(tar: &[u8], by_index: &BTreeMap<u64, Vec<(usize, &'b Trusted<'a
     let mut named: Vec<_> = by_index
         .iter()
         .filter_map(|(index, signatures)| Some((entries.get(index)?, signatures)))
-        .flat_map(|(entry, signatures)| signatures.iter().filter(|(_, signature)| entry.body == signature.statement.log().body()))
+        .flat_map(|(entry, signatures)| signatures.iter().filter(|(_, signature)| entry.body == signature.log.body()))
         .collect();
     named.sort_by_key(|(position, _)| *position);
     let mut verified = BTreeMap::new();
     named.into_iter().copied().find(|(_, signature)| {
-        let log = signature.statement.log().log();
+        let log = signature.log.log();
         *verified.entry(log.key_id()).or_insert_with(|| fragment.verify(log).is_ok())
     })
 }

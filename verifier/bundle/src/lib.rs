@@ -6,10 +6,14 @@
 
 mod candidates;
 mod exit;
+mod growth;
+mod judge;
 mod layers;
 mod log;
+mod rules;
 mod statement;
 mod symbol;
+mod time;
 
 pub use candidates::{OpenBundleError, OpenedBundle, open_symbol_bundle};
 pub use exit::{exit_of_blob_error, exit_of_bundle_error, exit_of_graph_error};

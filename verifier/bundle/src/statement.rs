@@ -6,6 +6,7 @@ use sealtrace_tlog::SignedCheckpoint;
 use sealtrace_trust::Trust;
 use sealtrace_verdict::{Assurance, Checks};
 
+use crate::judge::judge;
 use crate::log::{LogPosition, open_log_entry};
 
 /// A statement with one valid signature by a trusted key. Made by [`open_signature`] only.
@@ -48,14 +49,26 @@ impl SignedStatement {
     }
 }
 
-/// A signed statement that is in a trusted log. Made by [`open_statement`] only.
+/// A statement as far as its own bytes show it: signed by a trusted key, in a trusted log. What else is known is still to be asked.
+#[derive(Debug)]
+pub(crate) struct Genuine {
+    pub(crate) signed: Option<SignedStatement>,
+    pub(crate) log: Option<LogPosition>,
+}
+
+/// A signed statement that is in a trusted log, against which nothing that is known speaks. Made by the checks only.
 #[derive(Debug, Clone)]
 pub struct VerifiedStatement {
     signed: SignedStatement,
     log: LogPosition,
+    assurance: Assurance,
 }
 
 impl VerifiedStatement {
+    pub(crate) fn new(signed: SignedStatement, log: LogPosition, assurance: Assurance) -> Self {
+        Self { signed, log, assurance }
+    }
+
     /// The signed part.
     pub fn signed(&self) -> &SignedStatement {
         &self.signed
@@ -66,9 +79,9 @@ impl VerifiedStatement {
         &self.log
     }
 
-    /// What this proves at most, without cosignatures.
+    /// How far its log entry can be trusted.
     pub fn assurance(&self) -> Assurance {
-        Assurance::LoggedLocally
+        self.assurance
     }
 }
 
@@ -87,12 +100,18 @@ pub fn open_signature(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Opti
     check_signature(&bundle, trust, checks).0
 }
 
-/// Verifies a Sigstore bundle wholly: its signature and its one log entry. `None` unless every check held.
+/// Verifies a Sigstore bundle wholly: its signature, its one log entry, and both against what is known and the rules in force. `None` unless
+/// every check held.
 pub fn open_statement(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Option<VerifiedStatement> {
+    judge(open_genuine(bundle, trust, checks)?, None, trust, checks)
+}
+
+/// Verifies the signature and the one log entry, and asks nothing else.
+pub(crate) fn open_genuine(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Option<Genuine> {
     let bundle = parse_bundle(bundle, checks)?;
     let (signed, key) = check_signature(&bundle, trust, checks);
     let log = open_log_entry(&bundle, key, trust, checks);
-    Some(VerifiedStatement { signed: signed?, log: log? })
+    Some(Genuine { signed, log })
 }
 
 fn parse_bundle(bytes: &[u8], checks: &mut Checks) -> Option<SigstoreBundle> {

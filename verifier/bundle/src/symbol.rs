@@ -11,9 +11,10 @@ use sealtrace_trust::Trust;
 use sealtrace_verdict::{Assurance, Checks, Verdict};
 use serde::{Deserialize, Serialize};
 
+use crate::judge::judge;
 use crate::layers::{ModuleBlobError, check_index_layers, module_blob};
 use crate::log::LogPosition;
-use crate::statement::{VerifiedStatement, open_statement};
+use crate::statement::{Genuine, SignedStatement, VerifiedStatement, open_genuine};
 
 /// The predicate type of a symbol bundle's statement.
 pub const SYMBOL_BUNDLE_PREDICATE: &str = "https://sealtrace.dev/attestation/symbol-bundle/v0";
@@ -154,7 +155,8 @@ impl VerifiedBundle {
 pub fn verify_symbol_bundle(input: &SymbolBundleInput<'_>, trust: &Trust) -> (Verdict, Option<VerifiedBundle>) {
     let mut checks = Checks::new();
     let bundle = open_bundle(input, trust, &mut checks).filter(|_| checks.holds());
-    (checks.conclude(Assurance::LoggedLocally), bundle)
+    let assurance = bundle.as_ref().map_or(Assurance::None, |bundle| bundle.statement.assurance());
+    (checks.conclude(assurance), bundle)
 }
 
 fn open_bundle(input: &SymbolBundleInput<'_>, trust: &Trust, checks: &mut Checks) -> Option<VerifiedBundle> {
@@ -172,21 +174,25 @@ fn open_bundle(input: &SymbolBundleInput<'_>, trust: &Trust, checks: &mut Checks
     if let Some(manifest) = &manifest {
         checks.compare("artifact-type", media::SYMBOL_BUNDLE, &manifest.artifact_type);
     }
-    let statement = match input.signature {
-        Some(signature) => open_statement(signature, trust, checks),
+    let genuine = match input.signature {
+        Some(signature) => open_genuine(signature, trust, checks),
         None => {
             checks.undecided("dsse-signature", "no signature is attached to the bundle");
             None
         }
     };
-    let predicate = statement.as_ref().and_then(|statement| check_statement(statement, digest, input.index, checks));
+    let genuine = genuine.unwrap_or(Genuine { signed: None, log: None });
+    let both = genuine.signed.as_ref().filter(|_| genuine.log.is_some());
+    let predicate = both.and_then(|signed| check_statement(signed, digest, input.index, checks));
     let index = check_index(input.index, manifest.as_ref(), predicate.as_ref(), checks);
-    let fragment = check_fragment(input.fragment, statement.as_ref(), checks);
+    let position = genuine.log.as_ref().filter(|_| genuine.signed.is_some());
+    let fragment = check_fragment(input.fragment, position, checks);
+    let statement = judge(genuine, fragment.as_ref(), trust, checks);
     Some(VerifiedBundle { digest, manifest: manifest?, index: index?, predicate: predicate?, statement: statement?, fragment: fragment? })
 }
 
 /// `subject-digest`, `predicate-type`, `predicate-shape`, `index-digest`.
-fn check_statement(statement: &VerifiedStatement, digest: BlobDigest, index: &[u8], checks: &mut Checks) -> Option<SymbolBundlePredicate> {
+fn check_statement(statement: &SignedStatement, digest: BlobDigest, index: &[u8], checks: &mut Checks) -> Option<SymbolBundlePredicate> {
     let said = statement.statement();
     let subjects: Vec<&str> = said.subject.iter().map(|subject| subject.digest.sha256.as_str()).collect();
     checks.compare("subject-digest", &digest.hex(), &subjects.join(" "));
@@ -251,7 +257,7 @@ fn check_name_version(predicate: &SymbolBundlePredicate, index: &SymbolIndex, ch
 }
 
 /// `fragment-shape`, `fragment-checkpoint`, `fragment-leaf`, `fragment-inclusion`.
-fn check_fragment(tar: Option<&[u8]>, statement: Option<&VerifiedStatement>, checks: &mut Checks) -> Option<VerifiedFragment> {
+fn check_fragment(tar: Option<&[u8]>, position: Option<&LogPosition>, checks: &mut Checks) -> Option<VerifiedFragment> {
     let Some(tar) = tar else {
         checks.undecided("fragment-shape", "no tile fragment is attached to the bundle");
         return None;
@@ -264,7 +270,7 @@ fn check_fragment(tar: Option<&[u8]>, statement: Option<&VerifiedStatement>, che
         }
     };
     checks.pass("fragment-shape", &format!("{} entries", fragment.entries().len()));
-    let Some(position) = statement.map(VerifiedStatement::log) else {
+    let Some(position) = position else {
         for id in ["fragment-checkpoint", "fragment-leaf", "fragment-inclusion"] {
             checks.skipped(id, "the bundle's own log entry did not verify");
         }

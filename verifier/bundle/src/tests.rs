@@ -1,6 +1,7 @@
 //! Every check, broken alone: the verdict names that check and no other.
 
 mod candidates;
+mod known;
 mod scene;
 
 use sealtrace_envelope::{EntryBody, EnvelopeSignature, PublicKey, SigstoreBundle, decode_base64, encode_base64, pae_digest};
@@ -47,7 +48,7 @@ fn a_good_bundle_verifies_and_says_where_it_stands() {
     let parts = Scene::default().build();
     let (verdict, bundle) = parts.verify();
     assert_eq!(failed(&verdict), Vec::<&str>::new());
-    assert_eq!(skipped(&verdict), ["log-key-window"]);
+    assert_eq!(skipped(&verdict), ["pin", "pin-consistency", "log-key-window"]);
     assert_eq!(verdict.conclusion(), Conclusion::Verified);
     assert_eq!(verdict.assurance(), sealtrace_verdict::Assurance::LoggedLocally);
     let bundle = bundle.unwrap();

@@ -69,6 +69,7 @@ pub(crate) fn meaning(html: &mut Html, input: &CardInput<'_>) {
         }
         html.raw("</ul>\n");
     }
+    html.element("p", "soft", words::SECURITY_MODEL).raw("\n");
 }
 
 pub(crate) fn replay(html: &mut Html, input: &CardInput<'_>) {
@@ -195,7 +196,7 @@ pub(crate) fn checks(html: &mut Html, input: &CardInput<'_>) {
     let time = input.verdict.time();
     let open = "open";
     html.raw("<p class=\"soft\">").text(&format!(
-        "Signed not before {}, not after {}.",
+        "Logged not before {}, not after {}.",
         time.not_before.as_deref().unwrap_or(open),
         time.not_after.as_deref().unwrap_or(open)
     ));

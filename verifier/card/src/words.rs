@@ -4,6 +4,10 @@ use sealtrace_replay::{ReplayVerdict, SignatureState};
 use sealtrace_unwind::TerminatedBy;
 use sealtrace_verdict::{Assurance, Conclusion};
 
+/// Where it is told at length. A card links nothing that could be loaded, so it names the page.
+pub(crate) const SECURITY_MODEL: &str = "Which attackers each level of assurance stops, and which it does not, stands in docs/security-model.md of the verifier: \
+     identity, order and non-deletion after cosigning are what is proven; a capture host can forge its own traces.";
+
 pub(crate) fn conclusion(conclusion: Conclusion) -> (&'static str, &'static str, &'static str) {
     match conclusion {
         Conclusion::Verified => ("verified", "good", "Every check that was asked for passed."),

@@ -6,10 +6,12 @@
 
 mod bundles;
 mod capture;
+mod judging;
 mod trace;
 mod witness_checks;
 
 pub use bundles::{Bundles, check_reference, open_bundle, store_graph, trust_folder};
 pub use capture::{capture_beside, find_capture, stem};
+pub use judging::{Judging, JudgingArgs, warn_of_clock};
 pub use trace::{OpenTrace, Signature, open_trace};
 pub use witness_checks::check_witness;

@@ -18,6 +18,7 @@ use sealtrace_symbols::{
     BlobRef, BtfEntry, BtfProvenance, BtfSource, Compression, Coverage, DebugSource, IdMap, Module, PairedBy, SymbolIndex,
 };
 use sealtrace_trace as trace;
+use sealtrace_trust as trust;
 use sealtrace_unwind::{CallSite, CfaRule, CfiSection, Failed, RegisterRule, Rule, TerminatedBy, UnwindRow, UnwindSource, WhyNot};
 use sealtrace_verdict::{Assurance, Conclusion, Outcome};
 use serde::Serialize;
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 /// Objects whose keys are data.
 const MAPS: &[&str] = &["registers", "linux", "windows", "macos", "btf"];
 /// Fields of any type.
-const ANY: &[&str] = &["recorded", "replayed"];
+const ANY: &[&str] = &["recorded", "replayed", "trustedRoot"];
 /// Fields that a writer may leave out.
 const OPTIONAL: &[&str] = &[
     "gnuBuildId",
@@ -225,6 +226,22 @@ fn each_schema_has_the_fields_that_its_type_reads() {
         ("receipt#", fields::<Receipt>()),
         ("receipt#/$defs/logPosition", fields::<LogPosition>()),
         ("receipt#/$defs/check", fields::<ReceiptCheck>()),
+        ("receipt#/$defs/time", fields::<sealtrace_store::ReceiptTime>()),
+        ("receipt#/$defs/kit", fields::<sealtrace_store::ReceiptKit>()),
+        ("policy#", fields::<trust::Policy>()),
+        ("policy#/$defs/signerRule", fields::<trust::SignerRule>()),
+        ("policy#/$defs/identity", fields::<trust::Identity>()),
+        ("trust-kit#", fields::<trust::kit::Kit>()),
+        ("trust-kit#/$defs/key", fields::<trust::kit::KitKey>()),
+        ("trust-kit#/$defs/signer", fields::<trust::kit::KitSigner>()),
+        ("trust-kit#/$defs/site", fields::<trust::kit::KitSite>()),
+        ("trust-kit#/$defs/witness", fields::<trust::kit::KitWitness>()),
+        ("trust-kit#/$defs/pin", fields::<trust::kit::KitPin>()),
+        ("trust-kit#/$defs/consistency", fields::<trust::kit::KitConsistency>()),
+        ("trust-kit#/$defs/frozen", fields::<trust::kit::KitFrozen>()),
+        ("trust-kit#/$defs/denied", fields::<trust::Denied>()),
+        ("trust-kit#/$defs/logOrder", fields::<trust::LogOrder>()),
+        ("trust-kit#/$defs/staleness", fields::<trust::kit::Staleness>()),
     ];
     for (place, fields) in table {
         assert_eq!(properties(part(&schemas, place)), fields, "{place}");
@@ -269,6 +286,9 @@ fn each_schema_has_the_values_that_its_type_knows() {
         ("verdict#/properties/assurance", every!(Assurance: None, Signed, LoggedLocally, CosignedByPeer, CosignedOutside)),
         ("verdict#/$defs/check/properties/outcome", every!(Outcome: Pass, Fail, Skipped)),
         ("receipt#/properties/assurance", every!(Assurance: None, Signed, LoggedLocally, CosignedByPeer, CosignedOutside)),
+        ("policy#/properties/minimumAssurance", variants::<trust::MinimumAssurance>()),
+        ("trust-kit#/$defs/witness/properties/placement", variants::<trust::kit::Placement>()),
+        ("trust-kit#/$defs/denied/properties/kind", variants::<trust::DeniedKind>()),
         ("replay-summary#/properties/slo", every!(Slo: Standard, Strict)),
         ("replay-summary#/properties/verdict", every!(ReplayVerdict: Pass, Below, Vacuous)),
         ("replay-summary#/properties/signature", every!(SignatureState: Verified, Rejected, Unsigned, Unchecked)),
@@ -358,8 +378,19 @@ fn the_index_page_links_every_page_and_no_link_is_dead() {
 
 /// The first argument of every call that records a check, in the crates that verdicts come from.
 fn check_ids() -> BTreeSet<String> {
-    const CALLS: &[&str] =
-        &[".pass(\"", ".fail(\"", ".compare(\"", ".result(\"", ".malformed(\"", ".undecided(\"", ".skipped(\"", "hold(checks,\""];
+    const CALLS: &[&str] = &[
+        ".pass(\"",
+        ".fail(\"",
+        ".differ(\"",
+        ".warn(\"",
+        "counted(\"",
+        ".compare(\"",
+        ".result(\"",
+        ".malformed(\"",
+        ".undecided(\"",
+        ".skipped(\"",
+        "hold(checks,\"",
+    ];
     let mut ids = BTreeSet::new();
     for folder in ["verifier/bundle/src", "verifier/case/src", "verifier/trace-verify/src", "verifier/trace-replay/src"] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
@@ -384,6 +415,16 @@ fn the_verdict_page_lists_every_check() {
     assert!(ids.len() > 30, "only {ids:?} were found");
     let missing: Vec<_> = ids.iter().filter(|id| !page.contains(&format!("`{id}`"))).collect();
     assert!(missing.is_empty(), "docs/formats/verdict.md does not mention {missing:?}");
+}
+
+#[test]
+fn every_check_is_explained() {
+    let known: BTreeSet<&str> = sealtrace_verdict::codes::all().map(|text| text.id).collect();
+    let sentences = sealtrace_verdict::codes::all().flat_map(|text| [text.means, text.fails, text.next]);
+    assert!(sentences.into_iter().all(|sentence| sentence.len() > 10));
+    assert_eq!(known.len(), sealtrace_verdict::codes::all().count(), "an id stands in the table twice");
+    let missing: Vec<String> = check_ids().into_iter().filter(|id| !known.contains(id.as_str())).collect();
+    assert!(missing.is_empty(), "verifier/verdict/src/codes.rs does not explain {missing:?}");
 }
 
 /// A number of bytes as the pages write it.

@@ -6,6 +6,7 @@
 
 mod disk;
 mod error;
+mod export;
 mod log;
 mod reader;
 

@@ -122,6 +122,30 @@ impl Offsets {
     }
 }
 
+/// Waits for the only lock on an open file; given back when it is closed.
+#[cfg(unix)]
+pub(crate) fn lock_exclusive(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::LockExclusive)?)
+}
+
+/// Elsewhere two writers of one state are not kept apart; what they would break, the next reader notices.
+#[cfg(not(unix))]
+pub(crate) fn lock_exclusive(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes the names in a folder durable.
+#[cfg(unix)]
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Elsewhere a folder cannot be opened as a file: a rename is as durable as the system makes it.
+#[cfg(not(unix))]
+pub(crate) fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 /// Whether the effective user is root, whose store is the system's. Nobody is, where there is no such user.
 pub fn user_is_root() -> bool {
     #[cfg(unix)]

@@ -18,6 +18,30 @@ pub struct LogPosition {
     pub index: u64,
 }
 
+/// When the bundle was logged, as far as something authenticated said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReceiptTime {
+    /// Not before this time; null when open.
+    pub not_before: Option<String>,
+    /// Not after this time; null when open.
+    pub not_after: Option<String>,
+    /// What the ends rest on.
+    pub sources: Vec<String>,
+}
+
+/// The trust kit that was installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReceiptKit {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Its digest, bare hex.
+    pub digest: String,
+    /// Its reference time: the import was not before it.
+    pub reference_time: String,
+}
+
 /// One check that held, or that this verdict did not need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -50,7 +74,11 @@ pub struct Receipt {
     pub log: Option<LogPosition>,
     /// Assurance reached.
     pub assurance: String,
-    /// The checks, in the order made.
+    /// When it was logged.
+    pub time: Option<ReceiptTime>,
+    /// The kit it was verified under; null without one.
+    pub kit: Option<ReceiptKit>,
+    /// The checks of the bundle, in the order made; not those that compare with what this store remembers, whose outcome changes as it learns.
     pub checks: Vec<ReceiptCheck>,
 }
 

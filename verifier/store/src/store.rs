@@ -69,6 +69,11 @@ impl Store {
         self.root.join("trust")
     }
 
+    /// What a verifier remembers, unless another place is named.
+    pub fn state(&self) -> crate::State {
+        crate::State::at(&self.root.join("state"))
+    }
+
     /// The files of the installed trust folder; `None` when there is none.
     ///
     /// # Errors
@@ -215,6 +220,8 @@ mod tests {
                 signer: String::new(),
                 log: None,
                 assurance: "signed".to_owned(),
+                time: None,
+                kit: None,
                 checks: Vec::new(),
             };
             let path = root.join("receipts").join(format!("{}.json", bundle.digest.hex()));

@@ -31,7 +31,7 @@ struct Audited {
 /// Audits an archive.
 pub(crate) fn run(args: &AuditArgs) -> Outcome {
     refuse_own_archive(args)?;
-    let world = World::open_archive(&args.archive, &args.trust)?;
+    let world = World::open_archive(&args.archive, &args.trust, &args.judging)?;
     let traces = trace_layers(&world.graph)?;
     let progress = Progress::start("audit", traces.len().saturating_add(world.archived.len()));
     let audited = traces.iter().map(|layer| audit(layer, &world, args).inspect(|_| progress.advance()));
@@ -39,6 +39,8 @@ pub(crate) fn run(args: &AuditArgs) -> Outcome {
     let slo = if args.strict { Slo::Strict } else { Slo::Standard };
     let verdict = conclude(&world, &audited, slo, &progress);
     drop(progress);
+    let bundles: Vec<_> = audited.iter().flat_map(|one| one.judged.bundles.iter().cloned()).collect();
+    world.judging.keep(&verdict, &bundles);
     write_card(args, &audited, slo)?;
     if args.output.json {
         print_json(&document(&verdict, &audited, slo)?);

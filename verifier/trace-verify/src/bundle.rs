@@ -26,6 +26,7 @@ pub(crate) fn verify(name: &str, args: &VerifyArgs) -> Outcome {
         check_reference(name, verified)?;
     }
     let verdict = with_layers(&opened, &world);
+    world.judging.keep(&verdict, opened.verified.as_slice());
     let verdict = without_skipped(verdict, &args.skip)?;
     if args.output.json {
         print_json(&verdict);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use sealtrace_case::JudgingArgs;
 use sealtrace_console::{OutputArgs, StoreArgs};
 
 use crate::sigstore::SigstoreArgs;
@@ -19,7 +20,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Print how one frame of a trace was derived, each step with its digest and the command to repeat it by hand
+    /// Print how one frame of a trace was derived, each step with its digest and the command to repeat it by hand; or what a check means
     Explain(ExplainArgs),
     /// Pack traces with everything an auditor needs into one archive
     Pack(PackArgs),
@@ -65,20 +66,22 @@ pub(crate) struct WorldArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) capture: Option<PathBuf>,
     #[command(flatten)]
+    pub(crate) judging: JudgingArgs,
+    #[command(flatten)]
     pub(crate) store: StoreArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// The trace, or an evidence archive (then with --trust)
-    #[arg(value_name = "TRACE|evidence.tar")]
+    /// The trace, or an evidence archive (then with --trust); without --frame the id of a check, as verdicts list it
+    #[arg(value_name = "TRACE|evidence.tar|CODE")]
     pub(crate) trace: PathBuf,
     /// Which trace of an archive [default: the first]
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Index of the frame, 0…n−1 over the whole witness
     #[arg(long, value_name = "N")]
-    pub(crate) frame: u64,
+    pub(crate) frame: Option<u64>,
     /// Write what the commands need (signed bytes, signature, key, log entry, checkpoint, table) into this new folder
     #[arg(long, value_name = "DIR")]
     pub(crate) materials: Option<PathBuf>,
@@ -122,6 +125,8 @@ pub(crate) struct AuditArgs {
     /// Write the Evidence card of the first trace here
     #[arg(long, value_name = "F.html")]
     pub(crate) card: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) judging: JudgingArgs,
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 }

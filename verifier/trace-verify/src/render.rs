@@ -6,7 +6,7 @@ use sealtrace_bundle::{LogPosition, VerifiedBundle};
 use sealtrace_case::Signature;
 use sealtrace_console::{Stream, Tone, escape, note, paint, print};
 use sealtrace_digest::BlobDigest;
-use sealtrace_verdict::{Assurance, Conclusion, Outcome, Verdict};
+use sealtrace_verdict::{Assurance, Conclusion, Outcome, Verdict, codes};
 
 use crate::judge::Judged;
 
@@ -16,7 +16,7 @@ pub(crate) fn bundle(digest: &BlobDigest, verdict: &Verdict, verified: Option<&V
     print(&format!("{}  symbol bundle {name}{digest}", word(verdict.conclusion())));
     if let Some(bundle) = verified {
         print(&format!("signed by  {}", bundle.signer()));
-        print(&logged(bundle.log(), verdict.assurance()));
+        print(&logged(bundle.log(), verdict));
         let coverage =
             |field: fn(&sealtrace_symbols::Coverage) -> u64| bundle.index().modules.iter().map(|m| field(&m.coverage)).sum::<u64>();
         print(&format!(
@@ -38,7 +38,7 @@ pub(crate) fn trace(path: &Path, judged: &Judged, verdict: &Verdict) {
     match &judged.trace.signature {
         Signature::Verified(statement) => {
             print(&format!("signed by  {}", statement.signer()));
-            print(&logged(statement.log(), verdict.assurance()));
+            print(&logged(statement.log(), verdict));
         }
         other => print(&format!("signature  {}", other.word())),
     }
@@ -66,15 +66,21 @@ pub(crate) fn word(conclusion: Conclusion) -> String {
     paint(Stream::Stdout, tone, word)
 }
 
-fn logged(log: &LogPosition, assurance: Assurance) -> String {
+fn logged(log: &LogPosition, verdict: &Verdict) -> String {
     let (origin, index, size) = (log.origin(), log.index().0, log.tree_size().0);
-    let meaning = match assurance {
+    let meaning = match verdict.assurance() {
         Assurance::None | Assurance::Signed => "not established",
         Assurance::LoggedLocally => "logged-locally: whoever writes this log could rewrite it",
         Assurance::CosignedByPeer => "cosigned-by-peer",
         Assurance::CosignedOutside => "cosigned-outside",
     };
-    format!("logged     {} entry {index} of {size}, no authenticated time ({meaning})", escape(origin))
+    let time = match (&verdict.time().not_before, &verdict.time().not_after) {
+        (None, None) => "no authenticated time".to_owned(),
+        (None, Some(end)) => format!("not after {end}"),
+        (Some(start), None) => format!("not before {start}"),
+        (Some(start), Some(end)) => format!("between {start} and {end}"),
+    };
+    format!("logged     {} entry {index} of {size}, {time} ({meaning})", escape(origin))
 }
 
 /// `17 passed, 0 failed, 1 skipped`.
@@ -88,6 +94,11 @@ pub(crate) fn checked(verdict: &Verdict) -> String {
 /// Where the verdict is not verified: every check that decided it, and the next step.
 pub(crate) fn conclusion(verdict: &Verdict) {
     const SHOWN: usize = 8;
+    for check in verdict.checks().iter().filter(|check| check.outcome == Outcome::Pass) {
+        if let Some(reason) = &check.reason {
+            note(&format!("warning: {}: {} ({})", check.id, escape(reason), escape(check.found.as_deref().unwrap_or_default())));
+        }
+    }
     let decisive = verdict.decisive_checks();
     for check in decisive.iter().take(SHOWN) {
         let values = match (&check.expected, &check.found) {
@@ -99,20 +110,8 @@ pub(crate) fn conclusion(verdict: &Verdict) {
     if decisive.len() > SHOWN {
         print(&format!("           and {} more; --json lists each", decisive.len() - SHOWN));
     }
-    if let Some(next) = decisive.first().and_then(|check| next_step(check.id.rsplit('/').next().unwrap_or_default())) {
-        note(&format!("  next: {next}"));
+    if let Some(text) = decisive.first().and_then(|check| codes::explain(&check.id)) {
+        note(&format!("  next: {}", text.next));
+        note(&format!("  more: trace-verify explain {}", text.id));
     }
-}
-
-/// What to do about a check that did not pass.
-fn next_step(check: &str) -> Option<&'static str> {
-    Some(match check {
-        "signer-trusted" | "log-trusted" | "freshness" => {
-            "if that key or log should count, get the trust folder of its owner on another way than the evidence, and install it: symbol-bundle trust add FOLDER --store DIR (or give it with --trust)"
-        }
-        "present" => "import the symbol bundle's archive: symbol-bundle import ARCHIVE --store DIR",
-        "dsse-signature" => "sign it: trace-resolve … --key K --log DIR; a signature that failed means the bytes were changed",
-        "replay" | "frames-derive" => "list every difference: trace-replay --trace TRACE --strict",
-        _ => return None,
-    })
 }

@@ -68,6 +68,7 @@ fn verify_trace(path: &Path, args: &VerifyArgs) -> Outcome {
     let world = World::open(&args.world)?;
     let judged = judge_file(path, &world, args.world.capture.as_deref())?;
     let verdict = bundle::without_skipped(judged.verdict.clone(), &args.skip)?;
+    world.judging.keep(&judged.verdict, &judged.bundles);
     if args.output.json {
         print_json(&verdict);
     } else {

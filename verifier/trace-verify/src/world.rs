@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use sealtrace_bundle::exit_of_graph_error;
-use sealtrace_case::{Bundles, store_graph, trust_folder};
+use sealtrace_case::{Bundles, Judging, JudgingArgs, store_graph};
 use sealtrace_console::{ExitCode, Failure, StoreArgs};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::archive::BLOCK;
 use sealtrace_layout::{ArchiveFault, Blobs, ImageIndex, LayoutGraph};
 use sealtrace_store::{ArchiveBlobs, ArchiveFile, Store};
-use sealtrace_trust::Trust;
 
 use crate::cli::WorldArgs;
 
@@ -17,7 +16,7 @@ use crate::cli::WorldArgs;
 pub(crate) struct World {
     pub(crate) blobs: Box<dyn Blobs>,
     pub(crate) graph: LayoutGraph,
-    pub(crate) trust: Trust,
+    pub(crate) judging: Judging,
     /// The store; `None` for an evidence archive, whose captures are blobs.
     pub(crate) store: Option<Store>,
     /// Every blob of an evidence archive.
@@ -37,17 +36,17 @@ impl World {
     /// Opens store and trust.
     pub(crate) fn open(args: &WorldArgs) -> Result<Self, Failure> {
         let store = open_store(&args.store)?;
-        let trust = trust_folder(args.trust.as_deref().unwrap_or(&store.trust_path()))?;
+        let judging = Judging::open(args.trust.as_deref().unwrap_or(&store.trust_path()), &args.judging, Some(store.state()))?;
         let graph = match store_graph(&store)? {
             Some(graph) => graph,
             None => empty_graph(&store)?,
         };
-        Ok(Self { blobs: Box::new(store.oci().clone()), graph, trust, store: Some(store), archived: Vec::new() })
+        Ok(Self { blobs: Box::new(store.oci().clone()), graph, judging, store: Some(store), archived: Vec::new() })
     }
 
     /// Opens an evidence archive with a trust folder, which never comes from the archive.
-    pub(crate) fn open_archive(path: &Path, trust: &Path) -> Result<Self, Failure> {
-        let trust = trust_folder(trust)?;
+    pub(crate) fn open_archive(path: &Path, trust: &Path, args: &JudgingArgs) -> Result<Self, Failure> {
+        let judging = Judging::open(trust, args, None)?;
         let failed = |exit, error: &dyn std::error::Error| {
             Failure::from_error(exit, &format!("{}", path.display()), error)
                 .hint("an evidence archive is what trace-verify pack wrote, as it was; copy it again if it was cut")
@@ -68,12 +67,12 @@ impl World {
             failed(exit, &error)
         })?;
         let archived = blobs.sizes().map(|(digest, size)| (*digest, size)).collect();
-        Ok(Self { blobs: Box::new(blobs), graph, trust, store: None, archived })
+        Ok(Self { blobs: Box::new(blobs), graph, judging, store: None, archived })
     }
 
     /// What bundles are verified with.
     pub(crate) fn bundles(&self) -> Bundles<'_> {
-        Bundles { blobs: self.blobs.as_ref(), graph: &self.graph, trust: &self.trust }
+        Bundles { blobs: self.blobs.as_ref(), graph: &self.graph, trust: &self.judging.trust }
     }
 }
 

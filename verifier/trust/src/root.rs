@@ -55,7 +55,7 @@ impl TrustedLog {
     }
 
     /// The window as people compare it.
-    pub(crate) fn shown_window(&self) -> String {
+    pub fn shown_window(&self) -> String {
         format!("from {} to {}", excerpt(&self.valid_from), self.valid_until.as_deref().map_or_else(|| "open".to_owned(), excerpt))
     }
 

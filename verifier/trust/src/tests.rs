@@ -1,5 +1,10 @@
 //! Trust folders: round trip, and everything that is none.
 
+mod enrol;
+mod kit;
+mod maker;
+mod policy;
+
 use p256::ecdsa::SigningKey;
 use sealtrace_envelope::PublicKey;
 use sealtrace_tlog::{LogKey, Origin};

@@ -6,18 +6,44 @@ use sealtrace_digest::KeyId;
 use sealtrace_envelope::{KeyError, PublicKey};
 use sealtrace_tlog::{LogKey, Origin};
 
+use sealtrace_tlog::TreeHead;
+use sealtrace_verdict::UnixTime;
+
+use crate::consistency::ConsistencyBody;
+use crate::cosigned::Cosigners;
+use crate::kit::{KitError, SignedKit};
+use crate::known::{KnownTree, Standing, known_by_kit, standing};
+use crate::policy::{Policy, Rules};
+use crate::role::Role;
 use crate::root::{TrustedLog, TrustedRootError, parse_trusted_root, trusted_root_json};
 
 /// The file that names the logs.
 pub const TRUSTED_ROOT_FILE: &str = "trusted_root.json";
+/// The file of an installed kit; every other file of such a folder follows from it.
+pub const KIT_FILE: &str = "kit.json";
 const KEYS: &str = "keys/";
 const PEM: &str = ".pem";
 
-/// The trusted logs and signers.
+/// The trusted logs and signers, and where a kit is installed what else it says; with the rules in force and what the state remembers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
     logs: Vec<TrustedLog>,
     signers: BTreeMap<KeyId, PublicKey>,
+    kit: Option<Box<SignedKit>>,
+    rules: Rules,
+    known: Vec<KnownTree>,
+    proofs: Vec<(String, ConsistencyBody)>,
+    reference: Option<UnixTime>,
+    pub(crate) cosigners: Option<Box<Cosigners>>,
+}
+
+/// What a state remembers from earlier verdicts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// Every pinned tree of every log.
+    pub trees: Vec<KnownTree>,
+    /// The largest authenticated time seen.
+    pub reference: Option<UnixTime>,
 }
 
 /// What to read aloud when two people compare keys.
@@ -104,6 +130,21 @@ pub enum TrustError {
         /// The name offered.
         offered: String,
     },
+    /// The kit is malformed.
+    #[error("{KIT_FILE}: {0}")]
+    Kit(#[from] KitError),
+    /// A file beside a kit that does not follow from it.
+    #[error("{path} does not follow from {KIT_FILE}")]
+    NotOfKit {
+        /// Its path.
+        path: String,
+    },
+    /// A folder with a kit is installed by applying the kit.
+    #[error("this folder holds a trust kit, which is applied and not added")]
+    KitByApply,
+    /// What a kit says is changed by the next kit only.
+    #[error("a trust kit is installed, and only the next kit changes what it says")]
+    HasKit,
     /// Two folders give one log validity windows of which neither can be taken.
     #[error("the log {origin} is trusted {held}, and offered {offered}: no window is within both")]
     LogWindowConflict {
@@ -127,6 +168,9 @@ impl Trust {
     /// # Errors
     /// [`TrustError`]
     pub fn parse(files: &[(String, Vec<u8>)]) -> Result<Self, TrustError> {
+        if let Some((_, kit)) = files.iter().find(|(path, _)| path == KIT_FILE) {
+            return Self::parse_with_kit(kit, files);
+        }
         let mut trust = Self::default();
         let mut root = None;
         for (path, bytes) in files {
@@ -152,18 +196,57 @@ impl Trust {
         Ok(trust)
     }
 
+    /// The kit decides; what stands beside it may be incomplete, as a kit alone is, and must be what follows from it.
+    fn parse_with_kit(kit: &[u8], files: &[(String, Vec<u8>)]) -> Result<Self, TrustError> {
+        let trust = Self::of_kit(SignedKit::parse(kit)?)?;
+        let following: BTreeMap<String, Vec<u8>> = trust.files()?.into_iter().collect();
+        let mut seen = std::collections::BTreeSet::new();
+        for (path, bytes) in files {
+            if !seen.insert(path) {
+                return Err(TrustError::Twice { path: path.clone() });
+            }
+            if following.get(path) != Some(bytes) {
+                return Err(TrustError::NotOfKit { path: path.clone() });
+            }
+        }
+        Ok(trust)
+    }
+
+    /// What a kit trusts. Whether to believe the kit is decided where it is installed ([`crate::kit::accept`]).
+    ///
+    /// # Errors
+    /// [`TrustError::Kit`]
+    pub fn of_kit(kit: SignedKit) -> Result<Self, TrustError> {
+        let said = kit.kit();
+        let mut trust = Self { logs: said.logs()?, signers: said.signer_keys()?, known: known_by_kit(said), ..Self::default() };
+        let parsed = |text: &str| ConsistencyBody::parse(text).ok();
+        trust.proofs = said.consistency.iter().filter_map(|one| Some((one.origin.clone(), parsed(&one.body)?))).collect();
+        trust.reference = Some(said.reference_time);
+        trust.cosigners = said.cosigners()?.map(Box::new);
+        trust.rules.strengthen(said.policy.clone().unwrap_or_else(Policy::by_role));
+        trust.kit = Some(Box::new(kit));
+        Ok(trust)
+    }
+
     /// The folder's files, canonical, in order of path.
     ///
     /// # Errors
     /// [`TrustError::Root`], [`TrustError::Key`].
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, TrustError> {
         let mut files = Vec::new();
+        if let Some(kit) = &self.kit {
+            files.push((KIT_FILE.to_owned(), kit.bytes().to_vec()));
+        }
         for (id, key) in &self.signers {
             let path = key_file_name(*id);
             let pem = key.to_pem().map_err(|source| TrustError::Key { path: path.clone(), source })?;
             files.push((path, pem.into_bytes()));
         }
-        files.push((TRUSTED_ROOT_FILE.to_owned(), trusted_root_json(&self.logs)?));
+        let root = match &self.kit {
+            Some(kit) => kit.kit().trusted_root_json()?,
+            None => trusted_root_json(&self.logs)?,
+        };
+        files.push((TRUSTED_ROOT_FILE.to_owned(), root));
         Ok(files)
     }
 
@@ -209,8 +292,52 @@ impl Trust {
             merged.add_signer(key.clone());
         }
         other.logs.iter().try_for_each(|log| merged.add_log(log.clone()))?;
+        if (self.kit.is_some() && merged != *self) || (other.kit.is_some() && other.kit != self.kit) {
+            return Err(TrustError::HasKit);
+        }
         *self = merged;
         Ok(())
+    }
+
+    /// The installed kit.
+    pub fn kit(&self) -> Option<&SignedKit> {
+        self.kit.as_deref()
+    }
+
+    /// The roles of a signer; none without a kit.
+    pub fn roles_of(&self, key: KeyId) -> &[Role] {
+        self.kit.as_ref().map_or(&[], |kit| kit.kit().roles_of(key))
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Adds the rules of a policy to those in force.
+    pub fn strengthen(&mut self, policy: Policy) {
+        self.rules.strengthen(policy);
+    }
+
+    /// Adds what a state remembers.
+    pub fn remember(&mut self, memory: Memory) {
+        self.known.extend(memory.trees);
+        self.reference = self.reference.max(memory.reference);
+    }
+
+    /// The largest authenticated time known.
+    pub fn reference_time(&self) -> Option<UnixTime> {
+        self.reference
+    }
+
+    /// What a tree of a log is in the light of what is known of it. The tree's checkpoint must have been verified.
+    pub fn standing(&self, origin: &str, tree: &TreeHead) -> Standing {
+        standing(origin, tree, &self.known, &self.proofs)
+    }
+
+    /// Every tree known of a log.
+    pub fn known_trees(&self, origin: &str) -> impl Iterator<Item = &KnownTree> {
+        self.known.iter().filter(move |tree| tree.origin == origin)
     }
 
     /// The signer with this key id.

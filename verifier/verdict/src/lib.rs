@@ -3,8 +3,11 @@
 //! *Malformed*, *rejected* and *undecided* never look alike. Not here: any check itself.
 #![forbid(unsafe_code)]
 
+pub mod codes;
+mod exhibit;
 mod time;
 
+pub use exhibit::Exhibit;
 pub use time::{TimeError, UnixTime};
 
 use serde::Serialize;
@@ -70,6 +73,19 @@ pub enum Assurance {
     CosignedOutside,
 }
 
+impl Assurance {
+    /// As written in verdicts and policies.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Signed => "signed",
+            Self::LoggedLocally => "logged-locally",
+            Self::CosignedByPeer => "cosigned-by-peer",
+            Self::CosignedOutside => "cosigned-outside",
+        }
+    }
+}
+
 /// The outcome of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -121,6 +137,8 @@ pub struct Verdict {
     assurance: Assurance,
     checks: Vec<Check>,
     time: TimeInterval,
+    #[serde(skip)]
+    exhibits: Vec<Exhibit>,
 }
 
 impl Verdict {
@@ -147,6 +165,11 @@ impl Verdict {
     /// The time interval.
     pub fn time(&self) -> &TimeInterval {
         &self.time
+    }
+
+    /// What failed checks rest on, to be kept as files; no part of the verdict's JSON.
+    pub fn exhibits(&self) -> &[Exhibit] {
+        &self.exhibits
     }
 
     /// The verdict without some checks: they are listed as skipped on request, and the verdict is at best undecided.
@@ -202,6 +225,7 @@ pub struct Checks {
     malformed: bool,
     undecided: bool,
     time: TimeInterval,
+    exhibits: Vec<Exhibit>,
 }
 
 impl Checks {
@@ -222,6 +246,19 @@ impl Checks {
     pub fn pass(&mut self, id: &str, found: &str) {
         let found = Some(found.to_owned());
         self.made.push(Check { id: id.to_owned(), outcome: Outcome::Pass, expected: None, found, reason: None, needed: false });
+    }
+
+    /// Records that a check held, with what was found and what people should know nevertheless.
+    pub fn warn(&mut self, id: &str, found: &str, reason: &str) {
+        self.pass(id, found);
+        if let Some(check) = self.made.last_mut() {
+            check.reason = Some(reason.to_owned());
+        }
+    }
+
+    /// Records that a check failed, with what was required, what was found, and why that does not do.
+    pub fn differ(&mut self, id: &str, expected: &str, found: &str, reason: &str) {
+        self.push(id, Outcome::Fail, Some((expected, found)), Some(reason));
     }
 
     /// Records that a check failed.
@@ -268,11 +305,35 @@ impl Checks {
         self.time = time;
     }
 
+    /// Narrows the time interval by another: the later start, the earlier end, the sources of both.
+    pub fn narrow_time(&mut self, time: &TimeInterval) {
+        let later = |a: &Option<String>, b: &Option<String>| a.clone().max(b.clone());
+        self.time.not_before = later(&self.time.not_before, &time.not_before);
+        self.time.not_after = match (self.time.not_after.take(), time.not_after.clone()) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        self.time.sources.extend(time.sources.iter().filter(|source| !self.time.sources.contains(source)).cloned().collect::<Vec<_>>());
+    }
+
+    /// Keeps what a failed check rests on.
+    pub fn exhibit(&mut self, exhibit: Exhibit) {
+        if !self.exhibits.contains(&exhibit) {
+            self.exhibits.push(exhibit);
+        }
+    }
+
     /// Appends another collection, e.g. that of a symbol bundle a trace rests on, with a prefix before each id.
     pub fn absorb(&mut self, prefix: &str, verdict: &Verdict) {
         self.malformed |= verdict.conclusion == Conclusion::Malformed;
         self.undecided |= verdict.conclusion == Conclusion::Undecided;
+        verdict.exhibits.iter().for_each(|exhibit| self.exhibit(exhibit.clone()));
         self.made.extend(verdict.checks.iter().map(|check| Check { id: format!("{prefix}{}", check.id), ..check.clone() }));
+    }
+
+    /// The checks made so far.
+    pub fn made(&self) -> &[Check] {
+        &self.made
     }
 
     /// Whether no check has failed and none that is needed is missing so far.
@@ -284,7 +345,7 @@ impl Checks {
     pub fn conclude(self, assurance: Assurance) -> Verdict {
         let conclusion = self.conclusion();
         let assurance = if conclusion == Conclusion::Verified { assurance } else { Assurance::None };
-        Verdict { conclusion, exit: exit_of(conclusion).code(), assurance, checks: self.made, time: self.time }
+        Verdict { conclusion, exit: exit_of(conclusion).code(), assurance, checks: self.made, time: self.time, exhibits: self.exhibits }
     }
 
     fn conclusion(&self) -> Conclusion {

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// Days from 0000-03-01 to 1970-01-01.
 const EPOCH_DAYS: u64 = 719_468;
 /// Days of 400 years.
@@ -142,6 +144,25 @@ fn parse(text: &str) -> Option<UnixTime> {
         "+" => moment.0.checked_sub(offset).map(UnixTime),
         "-" => moment.0.checked_add(offset).filter(|seconds| *seconds <= LAST).map(UnixTime),
         _ => None,
+    }
+}
+
+impl Serialize for UnixTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Records have one spelling, `YYYY-MM-DDThh:mm:ssZ`; what is written otherwise is refused.
+impl<'de> Deserialize<'de> for UnixTime {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let time: Self = text.parse().map_err(serde::de::Error::custom)?;
+        if time.to_string() == text {
+            Ok(time)
+        } else {
+            Err(serde::de::Error::custom(format_args!("time is not written YYYY-MM-DDThh:mm:ssZ: {text:?}")))
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) fn all() -> Vec<(&'static str, Value)> {
         ("replay-summary", summary),
         ("trace-capture-event", capture_event()),
         ("receipt", receipt()),
+        ("policy", policy()),
+        ("trust-kit", trust_kit()),
     ]
 }
 
@@ -268,7 +270,35 @@ fn receipt() -> Value {
     let receipt = json!({
         "receiptVersion": 0, "bundle": blob(), "name": "demo", "version": "1.0", "signature": blob(), "fragments": [blob()], "signer": hex(),
         "log": {"origin": "example.org/log", "index": 0}, "assurance": "logged-locally", "checks": [{"id": "dsse-signature", "outcome": "pass"}],
+        "time": {"notBefore": "2026-01-01T00:00:00Z", "notAfter": "2026-01-02T00:00:00Z", "sources": ["kit 1"]},
+        "kit": {"sequence": 1, "digest": hex(), "referenceTime": "2026-01-02T00:00:00Z"},
     });
     let receipt: Receipt = serde_json::from_value(receipt).unwrap();
     written(&Receipt::parse(&receipt.encode().unwrap()).unwrap())
+}
+
+fn policy() -> Value {
+    through::<sealtrace_trust::Policy>(json!({
+        "policyVersion": 0,
+        "signers": [{"predicateType": "https://sealtrace.dev/attestation/symbol-bundle/v0", "roles": ["release"], "keys": [hex()],
+                     "identities": [{"identity": "a@example.org", "issuer": "https://issuer.example"}]}],
+        "minimumAssurance": "cosigned-outside", "requireTime": true, "requireQuorum": true, "minimumLogs": 1, "minimumTimestamps": 1,
+        "maximumKitAgeSeconds": 86400, "requiredPredicateTypes": ["https://sealtrace.dev/attestation/symbol-bundle/v0"], "minimumCoveragePercent": 80,
+    }))
+}
+
+fn trust_kit() -> Value {
+    through::<sealtrace_trust::kit::Kit>(json!({
+        "kitVersion": 0, "sequence": 2, "previous": hex(), "referenceTime": "2026-01-02T00:00:00Z",
+        "keys": [{"keyId": hex(), "publicKey": "PEM"}], "threshold": 1, "trustedRoot": {},
+        "signers": [{"keyId": hex(), "publicKey": "PEM", "roles": ["release"]}],
+        "sites": [{"name": "north", "origin": "site.example/log", "logKey": hex(), "signerKeys": [hex()], "requestSha256": hex()}],
+        "tlogPolicy": "quorum none\n", "witnesses": [{"name": "w", "placement": "outside"}],
+        "pins": [{"origin": "example.org/log", "size": 5, "root": hex(), "checkpoint": "note"}],
+        "consistency": [{"origin": "example.org/log", "from": 3, "to": 5, "body": "old 3"}],
+        "frozen": [{"origin": "old.example/log", "checkpoint": "note"}], "checkpoints": ["note"],
+        "deny": [{"kind": "key", "digest": hex(), "compromiseTime": "2026-01-01T00:00:00Z", "logIndex": {"origin": "example.org/log", "index": 4},
+                  "reason": "stolen"}],
+        "staleness": {"warnAfterSeconds": 100, "failAfterSeconds": 200}, "policy": policy(),
+    }))
 }

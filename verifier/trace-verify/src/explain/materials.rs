@@ -93,7 +93,7 @@ impl Logged {
     fn of(statement: &VerifiedStatement, world: &World) -> Result<Self, Failure> {
         let failed = |error: &dyn std::error::Error| Failure::from_error(ExitCode::NoVerdict, "explain", error);
         let log = statement.log();
-        let signer = world.trust.signer(statement.signer());
+        let signer = world.judging.trust.signer(statement.signer());
         let signer_pem = signer.map(|key| key.to_pem().map_err(|error| failed(&error))).transpose()?.unwrap_or_default();
         let signature = statement.envelope().one_signature().map_err(|error| failed(&error))?;
         let checkpoint = SignedCheckpoint::parse(log.checkpoint()).map_err(|error| failed(&error))?;

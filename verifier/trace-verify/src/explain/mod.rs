@@ -1,6 +1,7 @@
 //! `trace-verify explain`: how one frame was derived, from the address to the log's checkpoint, each step with its digest and
 //! the command that repeats it by hand.
 
+mod code;
 mod materials;
 mod steps;
 mod taken;
@@ -38,6 +39,7 @@ pub(crate) struct Explained<'a> {
 
 /// Explains a frame.
 pub(crate) fn run(args: &ExplainArgs) -> Outcome {
+    let Some(frame) = args.frame else { return code::run(&args.trace, args.output.json) };
     let (world, judged) = open(args)?;
     if matches!(judged.verdict.conclusion(), Conclusion::Rejected | Conclusion::Malformed) {
         let check = judged.verdict.decisive().map_or("", |check| check.id.as_str()).to_owned();
@@ -52,7 +54,7 @@ pub(crate) fn run(args: &ExplainArgs) -> Outcome {
     let placement = Placement::canonical(&judged.capture.region_sizes())
         .map_err(|error| Failure::from_error(ExitCode::Malformed, "capture regions", &error))?;
     let derived = derive(&judged.capture, &sources, &placement).map_err(failed)?;
-    let explained = locate(args.frame, &judged, &derived, &sources)?;
+    let explained = locate(frame, &judged, &derived, &sources)?;
     let materials = Materials::collect(&judged, &world, explained.record.bundle_sha256, explained.table_part())?;
     let steps = steps::steps(&explained, &materials, &judged);
     if let Some(folder) = &args.materials {
@@ -72,7 +74,7 @@ fn open(args: &ExplainArgs) -> Result<(World, Judged), Failure> {
     let trust = args.world.trust.as_deref().ok_or_else(|| {
         Failure::new(ExitCode::NoVerdict, "an evidence archive is explained with its trust folder").hint("add --trust FOLDER")
     })?;
-    let world = World::open_archive(&args.trace, trust)?;
+    let world = World::open_archive(&args.trace, trust, &args.world.judging)?;
     let layers = trace_layers(&world.graph)?;
     let named = |layer: &&Descriptor| args.name.as_ref().is_none_or(|name| layer.annotations.get(TITLE) == Some(name));
     let names = || layers.iter().filter_map(|layer| layer.annotations.get(TITLE).cloned()).collect::<Vec<_>>().join(", ");
@@ -130,7 +132,7 @@ fn report(args: &ExplainArgs, explained: &Explained<'_>, steps: &[Step]) {
         return;
     }
     let name = explained.record.function.as_deref().unwrap_or("(no name)");
-    print(&format!("frame {}  {}", args.frame, escape(name)));
+    print(&format!("frame {}  {}", explained.record.frame_index, escape(name)));
     for (number, step) in (1..).zip(steps) {
         print(&format!("\n{number:2}. {}", escape(&step.says)));
         for (key, value) in &step.values {

@@ -76,5 +76,11 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
     });
     let folder = write_folder_header("blobs/sha256/").expect("the name fits");
     let bare = [index.as_slice(), &folder, &layout, &[0; 1024]].concat();
-    vec![write_files(&files).expect("the names are well formed"), write_files(&BTreeMap::new()).expect("nothing to refuse"), archive, padded, bare]
+    vec![
+        write_files(&files).expect("the names are well formed"),
+        write_files(&BTreeMap::new()).expect("nothing to refuse"),
+        archive,
+        padded,
+        bare,
+    ]
 }

@@ -2,9 +2,7 @@
 
 use std::sync::OnceLock;
 
-use sealtrace_envelope::{
-    EntryBody, Envelope, InclusionProof, LogEntry, PAYLOAD_TYPE_IN_TOTO, SigstoreBundle, Statement, pae,
-};
+use sealtrace_envelope::{EntryBody, Envelope, InclusionProof, LogEntry, PAYLOAD_TYPE_IN_TOTO, SigstoreBundle, Statement, pae};
 use sealtrace_sigstore::{Bundle, Content, Material, Request, Signer, verify};
 use sealtrace_tlog::{LeafHash, TreeHead, TreeSize, root_of_leaves};
 

@@ -14,6 +14,13 @@ pub(crate) const LOG: u8 = 2;
 /// The scalar of the signer's key.
 pub(crate) const SIGNER: u8 = 1;
 
+/// Keys of RSA-2048, P-384 and P-521, made for the tests of `sealtrace-tlog`.
+pub(crate) const OTHER_VKEYS: [&str; 3] = [
+    "log.example.com/old+33bdab85+/1BLSVgtUlNBLVBLQ1MjMXYxLjUwggEiMA0GCSqGSIb3DQEBAQUAA4IBDwAwggEKAoIBAQCiJjR/sjb4jWkiolQl5UB+3AyiUW7rJaDnkBzynIVp5VsLiBMEmieYIg11OH7n6dbF7AEYs0bxQlfbSCJ8U+MdFPUBxx38NY98R68DXttLyqAnH2ig1/cKD1d1EUrEzm1jTkXk0E8FR9qIkPNjKKYnik8trhyZXKEd0Cpw1bJMdEKVLl7rP7SNupgQycrQfjvZ6o6FhOCqGTcWyFZ9NCIXwfLJEmsrHS2gZiTTDCPsPgRxG45vVqFAw9vXIjnySTTGccPnlNwUgf+L4RvjgmjK0MMDUUbBXbEUBLL6qbNWNAtXiIEqoeuQwyHx5UiYqDv9EG4iJSJI0k5rtfpX1QlVAgMBAAE=",
+    "log.example.com/old+e4a9238e+AjB2MBAGByqGSM49AgEGBSuBBAAiA2IABO99B/N9Qh5ioxrDuo9MbVJBxaukCcXhPrZlcvo52ydOnvtIzlqjNxImiSOQV9iDJGbupS4CbM2LKVMbujM/8MXDDQSHp+EdLvu8Hct2QbwTiBmjM32WDSi9/3IZzPLS7Q==",
+    "log.example.com/old+6f849a1a+AjCBmzAQBgcqhkjOPQIBBgUrgQQAIwOBhgAEAHpczuMRLLEqEckUyZ9k4PNzq9aqu05ewrSVQ9j78cS6ZF0v70TaSYM82iI1WIu6QCYUSzj92cikUR2TsXwpW6mnAHlCnoA/JYTCVc0Z/p1/Y37PJ3ztGICIMY8/79Py+xqRXOAftIRG535zDEjby3io73jnhqZcXPp4eqVS+wU185sZ",
+];
+
 /// A P-256 key.
 pub(crate) fn p256_key(scalar: u8) -> SigningKey {
     SigningKey::from_slice(&[scalar; 32]).expect("32 equal small bytes are a scalar")

@@ -6,14 +6,26 @@
 
 mod archive;
 mod bundle;
+mod certificates;
+mod der;
+mod documents;
 mod fragment;
 mod instance;
 mod keys;
+mod layout;
+mod logs;
 mod mutate;
 mod note;
+mod objects;
+mod own;
+mod public_key;
 mod repair;
+mod symbols;
 mod targets;
+mod trace;
 mod tree;
+mod trust;
+mod unwind;
 
 pub use mutate::{Mutator, Random};
 pub use targets::{TARGETS, Target, target_named};

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sealtrace_tlog::{LeafHash, LeafIndex, NodeHash, TileId, TileReader, TreeHead, TreeSize, inclusion_proof, root_of_leaves, tiles_of_leaves};
+use sealtrace_tlog::{
+    LeafHash, LeafIndex, NodeHash, TileId, TileReader, TreeHead, TreeSize, inclusion_proof, root_of_leaves, tiles_of_leaves,
+};
 
 /// The sizes of which the log signed a checkpoint.
 pub(crate) const SIGNED_SIZES: [u64; 4] = [3, 5, 256, 300];

@@ -16,7 +16,7 @@ binary=$folder/$host/release/sealtrace-libfuzzer
 build() {
     counters="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
     tables="-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"
-    RUSTFLAGS="$counters $tables" CARGO_TARGET_DIR=$folder cargo build --release --locked --target "$host" \
+    RUSTFLAGS="$counters $tables" RUSTC_WRAPPER=$PWD/.ci/fuzz-rustc.sh CARGO_TARGET_DIR=$folder cargo build --release --locked --target "$host" \
         --manifest-path verifier/fuzz/libfuzzer/Cargo.toml
 }
 
@@ -26,7 +26,6 @@ fuzz() {
     shift
     mkdir -p "$work/$name/corpus" "$work/$name/seeds" "$work/$name/broke"
     SEALTRACE_FUZZ_TARGET=$name SEALTRACE_FUZZ_SEEDS=$work/$name/seeds "$binary"
-    # A real file beside the seeds helps where a corpus is at hand; nothing of it enters the tree.
     SEALTRACE_FUZZ_TARGET=$name "$binary" -rss_limit_mb=2048 -timeout=10 -max_len=65536 -print_final_stats=1 \
         -artifact_prefix="$work/$name/broke/" "$@" "$work/$name/corpus" "$work/$name/seeds"
 }

@@ -1,5 +1,7 @@
 //! DER and X.509, written only: an authority, and leaves that it signs whatever they say.
 
+use std::sync::OnceLock;
+
 use sealtrace_certificate::{Certificate, CtLog};
 use sealtrace_crypto::{Hash, VerifyingKey};
 use sealtrace_verdict::UnixTime;
@@ -70,7 +72,12 @@ pub(crate) fn unsigned(tbs: &[u8]) -> Vec<u8> {
 }
 
 /// The authority.
-pub(crate) fn root() -> Certificate {
+pub(crate) fn root() -> &'static Certificate {
+    static ROOT: OnceLock<Certificate> = OnceLock::new();
+    ROOT.get_or_init(make_root)
+}
+
+fn make_root() -> Certificate {
     let constraints = extension(BASIC_CONSTRAINTS, true, &sequence(&[&[0x01, 0x01, 0xff]]));
     let usage = extension(KEY_USAGE, true, &[0x03, 0x02, 0x01, 0x06]);
     Certificate::parse(&issued(&tbs("authority", AUTHORITY, &[constraints, usage]))).expect("the authority is well formed")
@@ -86,9 +93,12 @@ pub(crate) fn leaf_tbs(list: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// The CT log.
-pub(crate) fn ct_log() -> CtLog {
-    let key = VerifyingKey::parse_spki(keys::p256_public(CT_LOG).spki()).expect("the key is well formed");
-    CtLog { id: *key.key_id().as_bytes(), key, from: UnixTime::from_seconds(0), until: None }
+pub(crate) fn ct_log() -> &'static CtLog {
+    static LOG: OnceLock<CtLog> = OnceLock::new();
+    LOG.get_or_init(|| {
+        let key = VerifyingKey::parse_spki(keys::p256_public(CT_LOG).spki()).expect("the key is well formed");
+        CtLog { id: *key.key_id().as_bytes(), key, from: UnixTime::EPOCH, until: None }
+    })
 }
 
 /// The CT log's timestamp of the leaf, as a list of one.

@@ -36,6 +36,10 @@ impl Parts {
 pub(crate) fn run(data: &[u8]) {
     let parts = honest();
     let good = parts.input();
+    // Each part is JSON or a tar, and a verification costs several signatures.
+    if data.first() != Some(&b'{') {
+        return check_fragment(data);
+    }
     let accepted = |input: &SymbolBundleInput<'_>| verify_symbol_bundle(input, &parts.trust).1;
     assert!(accepted(&SymbolBundleInput { manifest: data, ..good }).is_none() || data == parts.manifest, "another manifest was accepted");
     assert!(accepted(&SymbolBundleInput { index: data, ..good }).is_none() || data == parts.index, "another index was accepted");
@@ -43,9 +47,15 @@ pub(crate) fn run(data: &[u8]) {
         let [own, found] = [parts.signature.as_slice(), data].map(|bytes| SigstoreBundle::parse(bytes).expect("it was accepted").envelope);
         assert_eq!(own.pae(), found.pae(), "another statement was accepted");
     }
+}
+
+/// As it is, and with checksums and a listing that fit.
+fn check_fragment(data: &[u8]) {
+    let parts = honest();
     let listed = repair::listing(&repair::checksums(data));
     for fragment in [Some(data), listed.as_deref()].into_iter().flatten() {
-        if let Some(bundle) = accepted(&SymbolBundleInput { fragment: Some(fragment), ..good }) {
+        let input = SymbolBundleInput { fragment: Some(fragment), ..parts.input() };
+        if let Some(bundle) = verify_symbol_bundle(&input, &parts.trust).1 {
             assert_eq!(bundle.fragment_checkpoint(), Fragment::parse(&parts.fragment).expect("it is well formed").checkpoint().text());
         }
     }

@@ -1,5 +1,7 @@
 //! Public keys as SPKI, PEM and raw bytes: one key, one encoding; and nothing verifies that was not signed.
 
+use std::sync::OnceLock;
+
 use sealtrace_crypto::{Algorithm, VerifyingKey, decode_pem};
 use sealtrace_envelope::PublicKey;
 use sealtrace_tlog::NoteKey;
@@ -31,8 +33,7 @@ pub(crate) fn run(data: &[u8]) {
     }
     // The bytes as a signature, by the keys there are.
     for key in known() {
-        let own = keys::p256_sign(keys::SIGNER, MESSAGE);
-        assert!(key.verify(MESSAGE, data).is_err() || data == own, "a signature that nobody made");
+        assert!(key.verify(MESSAGE, data).is_err() || data == own_signature(), "a signature that nobody made");
     }
 }
 
@@ -43,7 +44,17 @@ fn check(key: &VerifyingKey) {
     }
 }
 
-fn known() -> Vec<VerifyingKey> {
+fn own_signature() -> &'static [u8] {
+    static OWN: OnceLock<Vec<u8>> = OnceLock::new();
+    OWN.get_or_init(|| keys::p256_sign(keys::SIGNER, MESSAGE))
+}
+
+fn known() -> &'static [VerifyingKey] {
+    static KNOWN: OnceLock<Vec<VerifyingKey>> = OnceLock::new();
+    KNOWN.get_or_init(make_known)
+}
+
+fn make_known() -> Vec<VerifyingKey> {
     let spki = |key: &PublicKey| VerifyingKey::parse_spki(key.spki()).expect("the key is well formed");
     let notes = keys::OTHER_VKEYS.map(|vkey| NoteKey::parse(vkey).expect("the key is well formed").key().clone());
     let cosigners = [keys::ed25519_witness(), keys::ml_dsa_witness()].map(|cosigner| cosigner.key().key().clone());
@@ -51,9 +62,8 @@ fn known() -> Vec<VerifyingKey> {
 }
 
 pub(crate) fn seeds() -> Vec<Vec<u8>> {
-    let known = known();
     let pem = keys::p256_public(keys::SIGNER).to_pem().expect("the key has an encoding").into_bytes();
     let raw = keys::ed25519_witness().key().key().raw();
-    let spki = known.iter().map(|key| key.spki().to_vec());
-    spki.chain([pem, raw, keys::p256_sign(keys::SIGNER, MESSAGE)]).collect()
+    let spki = known().iter().map(|key| key.spki().to_vec());
+    spki.chain([pem, raw, own_signature().to_vec()]).collect()
 }

@@ -20,37 +20,44 @@ build() {
         --manifest-path verifier/fuzz/libfuzzer/Cargo.toml
 }
 
-# fuzz TARGET OPTION...
+# fuzz FOLDER TARGET OPTION...: corpus, seeds and what broke the target stay in the folder.
 fuzz() {
-    name=$1
-    shift
-    mkdir -p "$work/$name/corpus" "$work/$name/seeds" "$work/$name/broke"
-    SEALTRACE_FUZZ_TARGET=$name SEALTRACE_FUZZ_SEEDS=$work/$name/seeds "$binary"
+    at=$1/$2
+    name=$2
+    shift 2
+    mkdir -p "$at/corpus" "$at/seeds" "$at/broke"
+    SEALTRACE_FUZZ_TARGET=$name SEALTRACE_FUZZ_SEEDS=$at/seeds "$binary"
     SEALTRACE_FUZZ_TARGET=$name "$binary" -rss_limit_mb=2048 -timeout=10 -max_len=65536 -print_final_stats=1 \
-        -artifact_prefix="$work/$name/broke/" "$@" "$work/$name/corpus" "$work/$name/seeds"
+        -artifact_prefix="$at/broke/" "$@" "$at/corpus" "$at/seeds"
 }
 
-names() { SEALTRACE_FUZZ_TARGET=list "$binary"; }
+# Every target and how many runs show that it works.
+targets() { SEALTRACE_FUZZ_TARGET=list "$binary" 2>/dev/null; }
 
 case ${1:-} in
 build) build ;;
 smoke)
     build
-    for name in $(names); do
-        fuzz "$name" -runs="${SEALTRACE_FUZZ_RUNS:-2000}" -seed=1 >"$folder/smoke.log" 2>&1 || { tail -n 40 "$folder/smoke.log"; exit 1; }
-        echo "fuzz smoke: $name"
+    rm -rf "$folder/smoke"
+    mkdir -p "$folder/smoke"
+    targets | while read -r name runs; do
+        log=$folder/smoke/$name.log
+        fuzz "$folder/smoke" "$name" -runs="$runs" -seed=1 >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
     done
+    echo "fuzz smoke: $(targets | wc -l) targets held"
     ;;
 run)
-    [ -x "$binary" ] || build
-    fuzz "$2" -max_total_time="$3"
+    build
+    fuzz "$work" "$2" -max_total_time="$3"
     ;;
 all)
     build
-    for name in $(names); do
+    targets | while read -r name _; do
         case $name in archive | bundle | note | fragment) seconds=1800 ;; *) seconds=180 ;; esac
-        fuzz "$name" -max_total_time="$seconds" >"$work/$name.log" 2>&1 || { tail -n 40 "$work/$name.log"; exit 1; }
-        grep -E '^(Done|stat::number_of)' "$work/$name.log" | sed "s/^/$name: /"
+        mkdir -p "$work"
+        log=$work/$name.log
+        fuzz "$work" "$name" -max_total_time="$seconds" >"$log" 2>&1 || { tail -n 40 "$log"; exit 1; }
+        grep '^Done' "$log" | sed "s/^/$name: /"
     done
     ;;
 *)

@@ -1,6 +1,7 @@
 //! libFuzzer over one target of `sealtrace-fuzz`, named by `SEALTRACE_FUZZ_TARGET`. Not here: what is checked (`sealtrace-fuzz`).
 //!
-//! With `SEALTRACE_FUZZ_SEEDS=FOLDER` the target's seeds are written there and nothing is run; the target `list` prints all names.
+//! With `SEALTRACE_FUZZ_SEEDS=FOLDER` the target's seeds are written there and nothing is run; the target `list` prints
+//! each name and how many runs show that it works.
 #![no_main]
 
 use std::path::Path;
@@ -8,12 +9,15 @@ use std::sync::OnceLock;
 
 use sealtrace_fuzz::{TARGETS, Target, target_named};
 
+/// Runs of a target in a smoke test, as a multiple of those in `cargo test`.
+const SMOKE: usize = 5;
+
 static TARGET: OnceLock<&Target> = OnceLock::new();
 
 fn choose() {
     let name = std::env::var("SEALTRACE_FUZZ_TARGET").unwrap_or_default();
     if name == "list" {
-        TARGETS.iter().for_each(|target| println!("{}", target.name));
+        TARGETS.iter().for_each(|target| println!("{} {}", target.name, SMOKE * target.runs));
         std::process::exit(0);
     }
     let target = target_named(&name).unwrap_or_else(|| panic!("SEALTRACE_FUZZ_TARGET={name:?} names no target"));

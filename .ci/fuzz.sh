@@ -20,15 +20,19 @@ build() {
         --manifest-path verifier/fuzz/libfuzzer/Cargo.toml
 }
 
+# A folder of files as others make them, which the targets of their formats begin from as well.
+real=
+
 # fuzz FOLDER TARGET OPTION...: corpus, seeds and what broke the target stay in the folder.
 fuzz() {
     at=$1/$2
     name=$2
     shift 2
+    case $name in bundle | trusted-root | json) more=$real ;; *) more= ;; esac
     mkdir -p "$at/corpus" "$at/seeds" "$at/broke"
     SEALTRACE_FUZZ_TARGET=$name SEALTRACE_FUZZ_SEEDS=$at/seeds "$binary"
     SEALTRACE_FUZZ_TARGET=$name "$binary" -rss_limit_mb=2048 -timeout=10 -max_len=65536 -print_final_stats=1 \
-        -artifact_prefix="$at/broke/" "$@" "$at/corpus" "$at/seeds"
+        -artifact_prefix="$at/broke/" "$@" "$at/corpus" "$at/seeds" ${more:+"$more"}
 }
 
 # Every target and how many runs show that it works.
@@ -48,10 +52,12 @@ smoke)
     ;;
 run)
     build
+    real=${SEALTRACE_CORPUS:-}
     fuzz "$work" "$2" -max_total_time="$3"
     ;;
 all)
     build
+    real=${SEALTRACE_CORPUS:-}
     targets | while read -r name _; do
         case $name in archive | bundle | note | fragment) seconds=1800 ;; *) seconds=180 ;; esac
         mkdir -p "$work"

@@ -36,6 +36,7 @@ const RANKS: &[(&str, u32)] = &[
     ("trace-resolve", 11),
     ("trace-replay", 11),
     ("symbol-bundle", 12),
+    ("sealtrace-fuzz", 11),
     ("sealtrace-btf", 1),
     ("sealtrace-probe", 1),
     ("btf-archive", 11),
@@ -50,6 +51,8 @@ const RANKS: &[(&str, u32)] = &[
 const PURE_BELOW: u32 = 9;
 /// What the audit boundary's two binaries must never link (DESIGN, *Map*).
 const NEVER_IN_VERIFIER: &[&str] = &["sealtrace-signer", "sealtrace-site-log"];
+/// Test only: it may use what other folders make as seeds, and nothing may depend on it.
+const FUZZ: &str = "sealtrace-fuzz";
 /// Crates that open sockets or speak a network protocol.
 const NETWORK: &[&str] =
     &["hyper", "reqwest", "tokio", "ureq", "curl", "native-tls", "rustls", "openssl", "socket2", "mio", "quinn", "h2", "oci-client"];
@@ -114,11 +117,20 @@ fn arrows_between_members_run_downward_only() {
 fn the_verifier_folder_depends_on_no_other_product_folder() {
     let metadata = metadata();
     let (names, edges) = graph(&metadata);
-    let ours = |id: &&String| id.contains("/verifier/");
+    let ours = |id: &&String| id.contains("/verifier/") && names[*id] != FUZZ;
     for id in names.keys().filter(ours) {
         for dep in edges.get(id).into_iter().flatten().filter(|dep| dep.starts_with("path+")) {
             assert!(dep.contains("/verifier/"), "{} reaches out of verifier/ to {}", names[id], names[dep]);
         }
+    }
+}
+
+#[test]
+fn nothing_depends_on_the_fuzz_targets() {
+    let metadata = metadata();
+    for node in metadata["resolve"]["nodes"].as_array().unwrap() {
+        let dependent = node["deps"].as_array().unwrap().iter().any(|dep| dep["name"] == FUZZ.replace('-', "_"));
+        assert!(!dependent, "{} depends on {FUZZ}", node["id"]);
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sealtrace_envelope::{KEY_DETAILS_P256, KeyError, PublicKey, decode_base64, encode_base64};
 use sealtrace_json::JsonError;
 use sealtrace_tlog::{LogKey, Origin, OriginError};
+use sealtrace_verdict::UnixTime;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -173,6 +174,8 @@ fn parse_log(entry: WireLog) -> Result<TrustedLog, TrustedRootError> {
     let log = LogKey { origin, key: PublicKey::parse_der(&spki)? };
     require("logId", &encode_base64(&log.key_id()), &entry.log_id.key_id)?;
     let window = entry.public_key.valid_for;
+    require_time("validFor.start", &window.start)?;
+    window.end.as_deref().map_or(Ok(()), |end| require_time("validFor.end", end))?;
     Ok(TrustedLog { log, valid_from: window.start, valid_until: window.end })
 }
 
@@ -194,6 +197,14 @@ fn require(what: &'static str, expected: &str, found: &str) -> Result<(), Truste
         return Ok(());
     }
     Err(TrustedRootError::Field { what, expected: expected.to_owned(), found: excerpt(found) })
+}
+
+/// A window that is no time would leave every entry of its log undecided, and later readers disagree about it.
+fn require_time(what: &'static str, found: &str) -> Result<(), TrustedRootError> {
+    match found.parse::<UnixTime>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(TrustedRootError::Field { what, expected: "a time (RFC 3339)".to_owned(), found: excerpt(found) }),
+    }
 }
 
 /// Two times, the earlier first.

@@ -79,6 +79,8 @@ fn a_root_is_strict() {
         ("\"keyId\":\"", "\"keyId\":\"A"),
         ("example.org/b", "example.org/a"),
         ("\"tlogs\"", "\"more\":1,\"tlogs\""),
+        ("1970-01-01T", "1970-01]01T"),
+        ("\"start\":\"", "\"end\":\"soon\",\"start\":\""),
     ] {
         let changed = text.replacen(from, to, 1);
         assert_ne!(changed, text, "{from}");

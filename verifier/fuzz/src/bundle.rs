@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use sealtrace_envelope::{EntryBody, Envelope, InclusionProof, LogEntry, PAYLOAD_TYPE_IN_TOTO, SigstoreBundle, Statement, pae};
-use sealtrace_sigstore::{Bundle, Content, Material, Request, Signer, verify};
+use sealtrace_sigstore::{Bundle, Content, Material, Request, Signer, Thresholds, verify};
 use sealtrace_tlog::{LeafHash, TreeHead, TreeSize, root_of_leaves};
 
 use crate::instance::{Case, cases};
@@ -45,7 +45,7 @@ fn judges() -> &'static [&'static Case] {
 
 fn judge(data: &[u8], bundle: &Bundle, case: &Case) {
     let Some(root) = &case.root else { return };
-    let request = Request { bundle: data, root, expected: &case.expected, artifact: &case.artifact };
+    let request = Request { bundle: data, root, expected: &case.expected, artifact: &case.artifact, thresholds: Thresholds::default() };
     let (_, verified) = verify(&request);
     let Some(verified) = verified else { return };
     let honest = cases().iter().filter(|case| case.honest).filter_map(|case| Bundle::parse(&case.bundle).ok());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use sealtrace_certificate::{Certificate, Purpose, TimestampToken, verify_path, verify_scts, verify_timestamp};
-use sealtrace_sigstore::{Bundle, Content, Material, Request, TrustedRoot, verify};
+use sealtrace_sigstore::{Bundle, Content, Material, Request, Thresholds, TrustedRoot, verify};
 use sealtrace_trust::{TrustedLog, parse_trusted_root, trusted_root_json};
 use sealtrace_verdict::UnixTime;
 
@@ -146,7 +146,13 @@ pub(crate) fn run_root(data: &[u8]) {
     let Ok(root) = TrustedRoot::parse(data) else { return };
     assert_eq!(TrustedRoot::parse(data).expect("it was parsed before"), root);
     if let Some(case) = cases().first() {
-        let (_, verified) = verify(&Request { bundle: &case.bundle, root: &root, expected: &case.expected, artifact: &case.artifact });
+        let (_, verified) = verify(&Request {
+            bundle: &case.bundle,
+            root: &root,
+            expected: &case.expected,
+            artifact: &case.artifact,
+            thresholds: Thresholds::default(),
+        });
         assert!(verified.is_none() || !root.logs.is_empty(), "verified without a trusted log");
     }
 }

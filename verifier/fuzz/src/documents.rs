@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use sealtrace_envelope::{EntryBody, Envelope, Statement, encode_base64};
 use sealtrace_json::{canonical, parse, parse_value};
-use sealtrace_sigstore::{Bundle, Request, verify};
+use sealtrace_sigstore::{Bundle, Request, Thresholds, verify};
 use serde_json::Value;
 
 use crate::bundle;
@@ -68,7 +68,13 @@ pub(crate) fn run_entry(data: &[u8]) {
         let mut changed = bundle.clone();
         changed["verificationMaterial"]["tlogEntries"][0]["canonicalizedBody"] = encode_base64(data).into();
         let text = changed.to_string();
-        let request = Request { bundle: text.as_bytes(), root, expected: &case.expected, artifact: &case.artifact };
+        let request = Request {
+            bundle: text.as_bytes(),
+            root,
+            expected: &case.expected,
+            artifact: &case.artifact,
+            thresholds: Thresholds::default(),
+        };
         let (_, verified) = verify(&request);
         assert!(verified.is_none() || changed == *bundle, "another entry than the one logged was believed");
     }

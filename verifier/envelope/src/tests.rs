@@ -128,7 +128,8 @@ fn an_entry_body_is_the_canonical_form_of_the_client_specification() {
         ("hashedrekord", "dsse"),
         ("SHA2_256", "SHA2_512"),
         ("P256_SHA_256", "P384_SHA_256"),
-        ("\"publicKey\"", "\"x509Certificate\""),
+        ("\"publicKey\"", "\"certificate\""),
+        ("\"publicKey\":", "\"x509Certificate\":{\"rawBytes\":\"AQ==\"},\"publicKey\":"),
         ("\"data\"", "\"extra\":0,\"data\""),
         ("{\"apiVersion\"", "{ \"apiVersion\""),
     ] {

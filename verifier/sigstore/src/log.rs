@@ -84,6 +84,10 @@ fn check_claims(claims: &Claims, signed: &Signed<'_>, checks: &mut Checks) -> bo
         ClaimedSubject::Payload(hash, digest) => (*hash, payload_digest(content, *hash), digest),
     };
     let Some(expected) = expected else {
+        if signed.key.usual_hash().is_some_and(|usual| usual != hash) {
+            checks.fail("entry-body", "the entry's digest is by another function than the key's");
+            return false;
+        }
         checks.undecided("entry-body", "the entry's digest is by a function that the one given is not: give the artifact itself");
         return false;
     };

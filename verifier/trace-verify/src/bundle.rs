@@ -41,6 +41,7 @@ pub(crate) fn verify(name: &str, args: &VerifyArgs) -> Outcome {
 fn with_layers(opened: &OpenedBundle, world: &World) -> Verdict {
     let mut checks = Checks::new();
     checks.absorb("", &opened.verdict);
+    checks.set_time(opened.verdict.time().clone());
     let Some(bundle) = &opened.verified else { return opened.verdict.clone() };
     let layers = &bundle.manifest().layers;
     let progress = Progress::start("verify", layers.len());

@@ -40,8 +40,6 @@ const ALONE: &[(&str, &[&str])] = &[
             "no-time",
             "integrated-time-is-no-time",
             "integrated-time-against-timestamp",
-            "timestamp-names-other-certificate",
-            "tsa-unknown",
             "tsa-missing",
         ],
     ),
@@ -71,6 +69,8 @@ const ALONE: &[(&str, &[&str])] = &[
     (
         "timestamp",
         &[
+            "timestamp-names-other-certificate",
+            "tsa-unknown",
             "timestamp-over-other-bytes",
             "timestamp-over-artifact",
             "timestamp-signed-by-other-key",

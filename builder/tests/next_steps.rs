@@ -189,7 +189,11 @@ fn a_wrong_trust_folder_is_refused_by_name_and_gets_nothing() {
     );
     site.refused("trust add k.pub --store store", 2, &["is a public key", "trust enroll FOLDER --signer k.pub"]);
     site.refused("trust add k.pub --store new", 2, &["trust add FOLDER --store new"]);
-    site.refused("trust enroll new", 2, &["neither --signer nor --log", "trust enroll new --signer K.pub --log DIR"]);
+    site.refused(
+        "trust enroll new",
+        2,
+        &["none of --signer, --log and --authorities is given", "trust enroll new --signer K.pub --log DIR"],
+    );
     site.refused("trust enroll new --signer k.key", 3, &["--signer k.pub"]);
     site.refused("trust enroll log/log.json/new --signer k.pub", 2, &["log.json"]);
 }

@@ -296,7 +296,7 @@ fn tiles_that_are_missing_short_or_of_another_tree_are_refused_and_nothing_is_at
 #[test]
 fn a_duplicate_s_index_that_does_not_hold_is_refused() {
     for (index, says) in
-        [("3", "another root"), ("99", "tile fragment"), ("-1", "refuses the entry with 409"), ("x", "refuses the entry with 409")]
+        [("3", "entry has leaf hash"), ("99", "tile fragment"), ("-1", "refuses the entry with 409"), ("x", "refuses the entry with 409")]
     {
         let (site, log) = site_and_log(20);
         let server = serve(&log, move |request, answer| {

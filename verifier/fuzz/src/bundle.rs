@@ -92,7 +92,7 @@ pub(crate) fn own_bundle() -> SigstoreBundle {
         checkpoint: checkpoint.text().to_owned(),
     };
     let entry = LogEntry { log_index: 2, log_key_id: keys::log().key_id(), canonicalized_body: body, proof };
-    SigstoreBundle { hint: key.hint(), entries: vec![entry], envelope }
+    SigstoreBundle::by_key(&key, vec![entry], envelope)
 }
 
 /// Our own bundle with and without its entry, and all of the private instance's.

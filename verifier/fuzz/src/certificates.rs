@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use sealtrace_certificate::{Certificate, Purpose, TimestampToken, verify_path, verify_scts, verify_timestamp};
 use sealtrace_sigstore::{Bundle, Content, Material, Request, Thresholds, TrustedRoot, verify};
-use sealtrace_trust::{TrustedLog, parse_trusted_root, trusted_root_json};
+use sealtrace_trust::{Authorities, TrustedLog, parse_trusted_root, trusted_root_json};
 use sealtrace_verdict::UnixTime;
 
 use crate::instance::cases;
@@ -138,9 +138,9 @@ pub(crate) fn token_seeds() -> Vec<Vec<u8>> {
 
 /// A trusted root of either reader; the general one is also used.
 pub(crate) fn run_root(data: &[u8]) {
-    if let Ok(logs) = parse_trusted_root(data) {
-        let bytes = trusted_root_json(&logs).expect("what was parsed can be encoded");
-        assert_eq!(parse_trusted_root(&bytes).expect("what was encoded can be parsed"), logs);
+    if let Ok((logs, authorities)) = parse_trusted_root(data) {
+        let bytes = trusted_root_json(&logs, &authorities).expect("what was parsed can be encoded");
+        assert_eq!(parse_trusted_root(&bytes).expect("what was encoded can be parsed"), (logs, authorities));
         TrustedRoot::parse(&bytes).expect("what we write, the general reader accepts");
     }
     let Ok(root) = TrustedRoot::parse(data) else { return };
@@ -158,7 +158,7 @@ pub(crate) fn run_root(data: &[u8]) {
 }
 
 pub(crate) fn root_seeds() -> Vec<Vec<u8>> {
-    let own = trusted_root_json(&[TrustedLog::new(keys::log())]).expect("the log is well formed");
+    let own = trusted_root_json(&[TrustedLog::new(keys::log())], &Authorities::default()).expect("the log is well formed");
     let roots: BTreeSet<Vec<u8>> = cases().iter().map(|case| case.root_bytes.clone()).collect();
     roots.into_iter().chain([own]).collect()
 }

@@ -42,8 +42,8 @@ pub(crate) fn vkey_seeds() -> Vec<Vec<u8>> {
 
 /// A tlog-policy: where it asks for log witnesses, none of them may be missing.
 pub(crate) fn run_policy(data: &[u8]) {
-    let Ok(policy) = TlogPolicy::parse(data) else { return };
     static CHECKPOINTS: OnceLock<[sealtrace_tlog::SignedCheckpoint; 2]> = OnceLock::new();
+    let Ok(policy) = TlogPolicy::parse(data) else { return };
     let [cosigned, plain] = CHECKPOINTS.get_or_init(|| [note::cosigned(), keys::checkpoint(tree::head(SHOWN.1), &[])]);
     if let Ok(met) = policy.check(cosigned) {
         assert_eq!(met.checkpoint().tree(), tree::head(SHOWN.1));
@@ -68,13 +68,13 @@ pub(crate) fn policy_seeds() -> Vec<Vec<u8>> {
 
 /// A tlog-proof: believed only for the entry at its place in a signed tree.
 pub(crate) fn run_proof(data: &[u8]) {
+    static POLICY: OnceLock<TlogPolicy> = OnceLock::new();
     if let Ok(file) = ProofFile::parse(data) {
         assert_eq!(file.encode(), data, "a proof has one form");
     }
     let Ok(proof) = TlogProof::parse(data) else { return };
     assert_eq!(proof.encode(), data, "a proof has one form");
     let leaf = LeafHash::of(&tree::entry(SHOWN.0));
-    static POLICY: OnceLock<TlogPolicy> = OnceLock::new();
     let policy = POLICY.get_or_init(|| TlogPolicy::parse(policy_text("quorum W1").as_bytes()).expect("the policy is well formed"));
     let by_policy = proof.verify_policy(leaf, policy);
     let by_key = proof.verify(leaf, &log_key());

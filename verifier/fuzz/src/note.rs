@@ -17,7 +17,7 @@ pub(crate) fn run(data: &[u8]) {
         assert_eq!(note.encode(), text, "a note has one form");
     }
     if let Ok(lines) = NoteSignature::parse_lines(text) {
-        let again: String = lines.iter().map(|line| format!("{}\n", line.line())).collect();
+        let again: String = lines.iter().flat_map(|line| [line.line(), "\n".to_owned()]).collect();
         assert_eq!(again, text, "signature lines have one form");
     }
     if let Ok(checkpoint) = SignedCheckpoint::parse(text) {

@@ -93,7 +93,9 @@ fn build() -> Parts {
     let head = TreeHead { size: TreeSize(5), root: root_of_leaves(&leaves) };
     let (checkpoint, tiles) = (keys::checkpoint(head, &[]), tiles_of_leaves(&leaves));
     let mut reader = TileReader::new();
-    tiles.iter().for_each(|(id, hashes)| reader.insert(id.level, id.index, hashes.clone()));
+    for (id, hashes) in &tiles {
+        reader.insert(id.level, id.index, hashes.clone());
+    }
     let hashes = inclusion_proof(LeafIndex(INDEX), head.size, &|at| reader.node(at)).expect("every tile is there");
     let proof = InclusionProof {
         log_index: INDEX,
@@ -104,7 +106,7 @@ fn build() -> Parts {
     };
     let log = keys::log();
     let entry = LogEntry { log_index: INDEX, log_key_id: log.key_id(), canonicalized_body: body.clone(), proof };
-    let bundle = SigstoreBundle { hint: keys::p256_public(keys::SIGNER).hint(), entries: vec![entry], envelope };
+    let bundle = SigstoreBundle::by_key(&keys::p256_public(keys::SIGNER), vec![entry], envelope);
     let (shown, tile) = (BTreeMap::from([(LeafIndex(INDEX), body)]), |id: &TileId| tiles.get(id).cloned());
     let source = FragmentSource { log: &log, checkpoint: &checkpoint, entries: &shown, tile: &tile };
     let fragment = Fragment::build(&source).and_then(|fragment| fragment.encode()).expect("the log holds");

@@ -44,7 +44,7 @@ fn sample(first_seen: u64, count: u64) -> Value {
 }
 
 pub(crate) fn capture_seeds() -> Vec<Vec<u8>> {
-    let lines = |lines: &[Value]| lines.iter().map(|line| format!("{line}\n")).collect::<String>().into_bytes();
+    let lines = |lines: &[Value]| lines.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect::<String>().into_bytes();
     let mut plain = header();
     plain["rows"] = json!([]);
     vec![lines(&[header(), sample(1, 2), sample(2, 1)]), lines(&[plain, sample(1, 3)])]

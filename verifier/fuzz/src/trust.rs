@@ -14,8 +14,8 @@ use sealtrace_trust::kit::{
     accept, changes,
 };
 use sealtrace_trust::{
-    ConsistencyBody, Denied, DeniedKind, EnrolmentRequest, KIT_FILE, LogOrder, PinChain, Policy, Role, Trust, TrustedLog, parse_deny_list,
-    request_file, request_payload, trusted_root_json,
+    Authorities, ConsistencyBody, Denied, DeniedKind, EnrolmentRequest, KIT_FILE, LogOrder, PinChain, Policy, Role, SignerClaim, Trust,
+    TrustedLog, parse_deny_list, request_file, request_payload, trusted_root_json,
 };
 
 use crate::{keys, repair, tree};
@@ -76,7 +76,8 @@ fn denied() -> Vec<Denied> {
 
 /// A kit with something in every list.
 fn kit() -> Kit {
-    let root = trusted_root_json(&[TrustedLog::new(keys::log()), TrustedLog::new(site_log())]).expect("the logs are well formed");
+    let root = trusted_root_json(&[TrustedLog::new(keys::log()), TrustedLog::new(site_log())], &Authorities::default())
+        .expect("the logs are well formed");
     let id = |scalar| keys::p256_public(scalar).key_id();
     let signer = |scalar, name| KitSigner { key_id: id(scalar), public_key: pem(scalar), roles: role(name) };
     Kit {
@@ -198,10 +199,10 @@ pub(crate) fn run_rules(data: &[u8]) {
         assert_eq!(Policy::parse(&bytes).expect("what was encoded can be parsed"), policy);
         let mut rules = sealtrace_trust::Rules::none();
         rules.strengthen(policy);
-        let unknown = keys::p256_public(9).key_id();
-        let allowed = rules.may_sign("https://example.org/p/v0", unknown, &[]).is_ok();
+        let unknown = SignerClaim::Key { key: keys::p256_public(9).key_id(), roles: &[] };
+        let allowed = rules.may_sign("https://example.org/p/v0", &unknown).is_ok();
         rules.strengthen(Policy::by_role());
-        assert!(rules.may_sign("https://example.org/p/v0", unknown, &[]).is_err(), "a further policy allows more ({allowed})");
+        assert!(rules.may_sign("https://example.org/p/v0", &unknown).is_err(), "a further policy allows more ({allowed})");
     }
     if let Ok(list) = parse_deny_list(data) {
         let bytes = canonical(&list).expect("what was parsed can be encoded");

@@ -65,7 +65,7 @@ impl Target for Process<'_> {
     }
 
     fn call_site(&mut self, return_address: Place) -> Result<CallSite, ReadFault> {
-        Ok(if return_address.offset % 3 == 0 { CallSite::None } else { CallSite::CallRelative })
+        Ok(if return_address.offset.is_multiple_of(3) { CallSite::None } else { CallSite::CallRelative })
     }
 
     fn is_sigreturn(&mut self, at: Place) -> Result<bool, ReadFault> {

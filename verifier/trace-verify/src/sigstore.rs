@@ -54,7 +54,7 @@ pub(crate) struct SigstoreArgs {
     /// How many distinct time stamp authorities must have stamped it
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=32))]
     minimum_timestamps: u16,
-    /// What must have been signed: a file, or sha256:<hex>
+    /// What must have been signed: a file, or sha256: with 64 hex digits
     #[arg(value_name = "FILE_OR_DIGEST")]
     artifact: String,
     #[command(flatten)]

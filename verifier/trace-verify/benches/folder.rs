@@ -2,9 +2,9 @@
 //!
 //! `cargo bench -p trace-verify --bench folder [-- --few 2000 --many 20000]`. The installed tools (`SEALTRACE_TOOLS`, else those of this
 //! target folder) make one sealed release with its store, one capture by ptrace and its witness. Each further witness has a capture of its
-//! own that differs in its moment, hence another digest and trace id; each is signed by the site's key and logged, fifty to a checkpoint, as
-//! a courier's batch is. So every witness costs what a real one does: its signature, its entry, its checkpoint, its capture. They rest on
-//! one symbol bundle.
+//! own that differs in its moment, hence another digest and trace id; each is signed by the site's key and logged, fifty to a checkpoint as
+//! when what is pending is submitted, or each with a checkpoint of its own as when each is logged when it is resolved. All rest on one
+//! symbol bundle.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,18 +15,17 @@
     clippy::cast_precision_loss,
     reason = "a bench prints its figures and fails by panicking"
 )]
-#![expect(clippy::disallowed_types, reason = "a bench reads the clock")]
 
-#[expect(dead_code, reason = "shared with the other bench, which uses the rest of it")]
 mod measure;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use measure::{argument, binary, peak_kib, wall};
 use sealtrace_digest::CaptureSha256;
 use sealtrace_envelope::{EntryBody, EntryVerifier, PAYLOAD_TYPE_IN_TOTO, SigstoreBundle};
-use sealtrace_signer::{Signer as _, SigningKey, sign_bundle};
+use sealtrace_signer::{SigningKey, sign_bundle};
 use sealtrace_site_log::{SiteLog, log_bundle};
 use sealtrace_trace::TraceId;
 use serde_json::{Value, json};
@@ -34,7 +33,7 @@ use serde_json::{Value, json};
 /// Witnesses of the small and of the large folder, unless `--few` and `--many` say otherwise.
 const FEW: usize = 2_000;
 const MANY: usize = 20_000;
-/// Witnesses to a checkpoint.
+/// Witnesses to a checkpoint, where they are logged together.
 const BATCH: usize = 50;
 /// Witnesses to a folder.
 const FOLDER: usize = 500;
@@ -48,9 +47,11 @@ fn main() {
     pin_to_last_processor();
     let ours = binary("trace-verify");
     println!("trace-verify DIR on one core, {}; load {}", ours.display(), measure::load());
-    for count in [few, many] {
-        let traces = folder.path().join(format!("traces-{count}"));
-        let (witness, capture) = site.write(&traces, count);
+    let mut next = 0;
+    for (count, batch) in [(few, 1), (few, BATCH), (many, BATCH)] {
+        let traces = folder.path().join(format!("traces-{count}-{batch}"));
+        let (witness, capture) = site.write(&traces, next..next + count, batch);
+        next += count;
         let mut command = Command::new(&ours);
         command.arg(&traces).arg("--store").arg(site.path("store")).arg("--json");
         verified(&mut command, count);
@@ -58,7 +59,7 @@ fn main() {
         let seconds = measure::median(&mut times).as_secs_f64();
         let peak = peak_kib(&command).map_or("-".to_owned(), |kib| format!("{:.1}", kib as f64 / 1024.0));
         println!(
-            "{count:>7} witnesses of {witness} bytes, captures of {capture} bytes: {seconds:>7.2} s, {:>6.0} a second, peak {peak} MiB",
+            "{count:>7} witnesses of {witness} bytes with captures of {capture}, {batch:>2} to a checkpoint: {seconds:>6.2} s, {:>5.0} a second, peak {peak} MiB",
             count as f64 / seconds
         );
     }
@@ -68,7 +69,8 @@ fn main() {
 fn verified(command: &mut Command, count: usize) {
     let output = command.output().unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);
-    let summary: Value = serde_json::from_str(stdout.lines().last().unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+    let summary: Value =
+        serde_json::from_str(stdout.lines().last().unwrap_or_default()).unwrap_or_else(|error| panic!("{error}: {output:?}"));
     assert_eq!(summary["verified"], json!(count), "{}", stdout.lines().next().unwrap_or_default());
 }
 
@@ -125,18 +127,19 @@ impl Site {
         self.folder.join(name)
     }
 
-    /// Writes this many signed and logged witnesses, each with its capture beside it; the bytes of one of each.
-    fn write(&self, traces: &Path, count: usize) -> (usize, usize) {
+    /// Writes signed and logged witnesses of these numbers, each with its capture beside it; the bytes of one of each. A number is used once:
+    /// what is logged already keeps its checkpoint.
+    fn write(&self, traces: &Path, numbers: Range<usize>, batch: usize) -> (usize, usize) {
         let key = SigningKey::load(&self.path("site.key")).unwrap();
         let mut log = SiteLog::open(&self.path("site-log"), None).unwrap();
         let mut sizes = (0, 0);
-        let numbers: Vec<usize> = (0..count).collect();
-        for batch in numbers.chunks(BATCH) {
-            let made: Vec<(SigstoreBundle, String)> = batch.iter().map(|&number| self.witness(number, &key)).collect();
+        let numbers: Vec<usize> = numbers.collect();
+        for numbers in numbers.chunks(batch) {
+            let made: Vec<(SigstoreBundle, String)> = numbers.iter().map(|&number| self.witness(number, &key)).collect();
             let verifier = || EntryVerifier::Key(key.public_key().clone());
             let body = |bundle: &SigstoreBundle| EntryBody::by(&bundle.envelope, verifier()).unwrap().encode().unwrap();
             log.append_all(&made.iter().map(|(bundle, _)| body(bundle)).collect::<Vec<_>>()).unwrap();
-            for (number, (signed, capture)) in batch.iter().zip(made) {
+            for (number, (signed, capture)) in numbers.iter().zip(made) {
                 let (bundle, _) = log_bundle(&signed, key.public_key(), &mut log).unwrap();
                 let bytes = bundle.encode().unwrap();
                 let folder = traces.join(format!("{:04}", number / FOLDER));

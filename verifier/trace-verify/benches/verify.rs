@@ -12,7 +12,6 @@
     clippy::indexing_slicing,
     reason = "a bench prints its figures and fails by panicking"
 )]
-#![expect(clippy::disallowed_types, reason = "a bench reads the clock")]
 
 mod measure;
 
@@ -164,7 +163,8 @@ fn print(columns: &mut [Column]) {
     for column in columns {
         let median = millis(median(&mut column.times));
         let own = *first.get_or_insert(median);
-        let ratio = |value: Option<f64>, own: Option<f64>| value.zip(own).map_or("-".to_owned(), |(value, own)| format!("{:.1}", value / own));
+        let ratio =
+            |value: Option<f64>, own: Option<f64>| value.zip(own).map_or("-".to_owned(), |(value, own)| format!("{:.1}", value / own));
         let shown = |value: Option<f64>, digits: usize| value.map_or("-".to_owned(), |value| format!("{value:.digits$}"));
         let inside = column.in_process.map(millis);
         println!(
@@ -172,8 +172,8 @@ fn print(columns: &mut [Column]) {
             column.name,
             millis(column.times[0]),
             ratio(Some(median), Some(own)),
-            shown(mib(column), 1),
-            ratio(mib(column), own_peak),
+            shown(mib(&*column), 1),
+            ratio(mib(&*column), own_peak),
             shown(inside, 2),
             ratio(inside, own_inside),
         );

@@ -23,7 +23,9 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     let given = given.map(|path| if path.is_dir() { path.join(name) } else { path });
     let built = ["x86_64-unknown-linux-musl/release", "release"].map(|folder| target().join(folder).join(name));
     let found = given.into_iter().chain(built).find(|path| path.is_file());
-    found.unwrap_or_else(|| panic!("no {name}: cargo build --release --target x86_64-unknown-linux-musl -p {name}, or name it in SEALTRACE_BIN"))
+    found.unwrap_or_else(|| {
+        panic!("no {name}: cargo build --release --target x86_64-unknown-linux-musl -p {name}, or name it in SEALTRACE_BIN")
+    })
 }
 
 /// A number from `--NAME N` of the command line.

@@ -7,7 +7,7 @@ demo:      ; sh .ci/demo.sh             # the main job on real input, ending in 
 test:      ; sh .ci/test.sh             # every test; each skip is named
 check:     ; sh .ci/check.sh            # format, lint, layers, docs, fuzz smoke
 fuzz:      ; sh .ci/fuzz.sh all         # every fuzz target by libFuzzer: four for 30 minutes each, the others for 3
-bench:     ; cargo bench --locked -p sealtrace-tlog -p symbol-bundle   # ours beside the peers, medians and ratios
+bench:     ; cargo bench --locked -p sealtrace-tlog -p sealtrace-site-log -p symbol-bundle -p trace-verify   # ours beside the peers, medians and ratios
 fixtures:  ; sh testdata/generate.sh target/fixtures
 interop:   ; sh .ci/interop.sh          # the same evidence through foreign verifiers
 dist:      ; sh .ci/dist.sh             # static binaries and their digests in target/dist

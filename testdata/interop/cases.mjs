@@ -1,8 +1,8 @@
 // Verifies every case of an instance with `@sigstore/verify`, which shares no code with this project.
 //
-//   node cases.mjs INSTANCE        (the folder with cases.json)
+//   node cases.mjs INSTANCE [CASE [RUNS]]        (the folder with cases.json; one case of it; how often it is verified)
 //
-// One line of JSON for each case: {"name", "outcome": "accept" | "reject", "why"}. Exit 2: cannot run.
+// One line of JSON for each case: {"name", "outcome": "accept" | "reject", "why"}, with RUNS also "micros", the median. Exit 2: cannot run.
 // The library compares no DSSE subject with a file; its callers do, so this caller does too.
 import { createHash, createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -23,9 +23,9 @@ try {
   process.exit(2);
 }
 
-const [instance] = process.argv.slice(2);
+const [instance, only, runs] = process.argv.slice(2);
 if (instance === undefined) {
-  console.error("usage: node cases.mjs INSTANCE");
+  console.error("usage: node cases.mjs INSTANCE [CASE [RUNS]]");
   process.exit(2);
 }
 
@@ -56,10 +56,24 @@ function verify(test) {
   }
 }
 
-for (const test of JSON.parse(readFileSync(join(instance, "cases.json"), "utf8"))) {
+function medianMicros(test) {
+  const times = [];
+  for (let run = 0; run < Number(runs); run += 1) {
+    const start = process.hrtime.bigint();
+    verify(test);
+    times.push(Number(process.hrtime.bigint() - start) / 1000);
+  }
+  return Math.round(times.sort((a, b) => a - b)[times.length >> 1]);
+}
+
+const cases = only === undefined
+  ? JSON.parse(readFileSync(join(instance, "cases.json"), "utf8"))
+  : [JSON.parse(readFileSync(join(instance, only, "case.json"), "utf8"))];
+for (const test of cases) {
   const line = { name: test.name, outcome: "accept", why: "" };
   try {
     verify(test);
+    if (runs !== undefined) line.micros = medianMicros(test);
   } catch (error) {
     line.outcome = "reject";
     line.why = `${error.code ?? error.name}: ${error.message}`;

@@ -1,14 +1,16 @@
 """Verifies every case of an instance with `sigstore` for Python, which shares no code with this project.
 
-    python cases.py INSTANCE        (the folder with cases.json)
+    python cases.py INSTANCE [CASE [RUNS]]        (the folder with cases.json; one case of it; how often it is verified)
 
-One line of JSON for each case: {"name", "outcome": "accept" | "reject" | "unsupported", "why"}. Exit 2: cannot run.
+One line of JSON for each case: {"name", "outcome": "accept" | "reject" | "unsupported", "why"}, with RUNS also "micros", the median.
+Exit 2: cannot run.
 The library verifies no managed keys. It compares no DSSE subject with a file; its own command does, so this one does too.
 """
 
 import hashlib
 import json
 import sys
+import time
 from pathlib import Path
 
 try:
@@ -45,14 +47,28 @@ def outcome(instance: Path, case: dict) -> tuple[str, str]:
     return "accept", ""
 
 
+def median_micros(instance: Path, case: dict, runs: int) -> int:
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter_ns()
+        verify(instance, case)
+        times.append(time.perf_counter_ns() - start)
+    return sorted(times)[runs // 2] // 1000
+
+
 def main() -> None:
-    if len(sys.argv) != 2:
-        print("usage: python cases.py INSTANCE", file=sys.stderr)
+    if not 2 <= len(sys.argv) <= 4:
+        print("usage: python cases.py INSTANCE [CASE [RUNS]]", file=sys.stderr)
         sys.exit(2)
     instance = Path(sys.argv[1])
-    for case in json.loads((instance / "cases.json").read_text()):
+    listed = instance / "cases.json" if len(sys.argv) == 2 else instance / sys.argv[2] / "case.json"
+    cases = json.loads(listed.read_text())
+    for case in cases if isinstance(cases, list) else [cases]:
         said, why = outcome(instance, case)
-        print(json.dumps({"name": case["name"], "outcome": said, "why": why}), flush=True)
+        line = {"name": case["name"], "outcome": said, "why": why}
+        if len(sys.argv) == 4 and said == "accept":
+            line["micros"] = median_micros(instance, case, int(sys.argv[3]))
+        print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":

@@ -56,36 +56,45 @@ pub struct OpenTrace {
 /// # Errors
 /// Exit 3 when the bytes are neither a Sigstore bundle nor a statement of ours.
 pub fn open_trace(bytes: &[u8], trust: Option<&Trust>) -> Result<OpenTrace, Failure> {
-    let malformed = |what: &str, error: &dyn std::error::Error| Failure::from_error(ExitCode::Malformed, what, error);
     let value = sealtrace_json::parse_value(bytes, MAX_BUNDLE_BYTES)
         .map_err(|error| malformed("trace", &error).hint("a trace is the trace.sigstore.json that trace-resolve wrote, as it was"))?;
     let mut checks = Checks::new();
-    let (payload, signature) = if value.get("mediaType").is_some() {
-        let bundle = SigstoreBundle::parse(bytes).map_err(|error| malformed("trace", &error))?;
-        let signature = match trust.map(|trust| open_statement(bytes, trust, &mut checks)) {
-            Some(Some(verified)) => Signature::Verified(Box::new(verified)),
-            Some(None) => Signature::Rejected,
-            None => Signature::Unchecked,
-        };
-        (bundle.envelope.payload.clone(), signature)
+    let (statement, digest, signature) = if value.get("mediaType").is_some() {
+        open_signed(bytes, trust, &mut checks)?
     } else {
-        (bytes.strip_suffix(b"\n").unwrap_or(bytes).to_vec(), Signature::Unsigned)
+        let payload = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+        (parse_statement(payload)?, StatementDigest::of(payload), Signature::Unsigned)
     };
-    let statement = Statement::parse(&payload).map_err(|error| malformed("trace statement", &error))?;
     if statement.predicate_type != PREDICATE_TYPE {
         return Err(Failure::new(
             ExitCode::Malformed,
             format_args!("not a trace witness: predicate type {:?}, expected {PREDICATE_TYPE:?}", statement.predicate_type),
         ));
     }
-    let predicate = sealtrace_json::canonical(&statement.predicate).map_err(|error| malformed("trace predicate", &error))?;
-    let witness = sealtrace_json::parse(&predicate, MAX_BUNDLE_BYTES).map_err(|error| malformed("trace predicate", &error))?;
-    let witness: MicroWitness = witness;
+    let witness: MicroWitness = sealtrace_json::parse_part(&statement.predicate).map_err(|error| malformed("trace predicate", &error))?;
     let bundles = &witness.symbolization.bundles;
     if bundles.len() > MAX_BUNDLES || !bundles.is_sorted_by(|a, b| a < b) {
         let message =
             format_args!("the trace names {} symbol bundles, expected at most {MAX_BUNDLES}, ascending, each once", bundles.len());
         return Err(Failure::new(ExitCode::Malformed, message));
     }
-    Ok(OpenTrace { signature, checks, statement, digest: StatementDigest::of(&payload), witness })
+    Ok(OpenTrace { signature, checks, statement, digest, witness })
+}
+
+/// The statement of a Sigstore bundle, and what its signature is worth. What the checks read is not read again.
+fn open_signed(bytes: &[u8], trust: Option<&Trust>, checks: &mut Checks) -> Result<(Statement, StatementDigest, Signature), Failure> {
+    if let Some(verified) = trust.and_then(|trust| open_statement(bytes, trust, checks)) {
+        return Ok((verified.statement().clone(), verified.digest(), Signature::Verified(Box::new(verified))));
+    }
+    let bundle = SigstoreBundle::parse(bytes).map_err(|error| malformed("trace", &error))?;
+    let signature = if trust.is_some() { Signature::Rejected } else { Signature::Unchecked };
+    Ok((parse_statement(&bundle.envelope.payload)?, bundle.envelope.statement_digest(), signature))
+}
+
+fn parse_statement(payload: &[u8]) -> Result<Statement, Failure> {
+    Statement::parse(payload).map_err(|error| malformed("trace statement", &error))
+}
+
+fn malformed(what: &str, error: &dyn std::error::Error) -> Failure {
+    Failure::from_error(ExitCode::Malformed, what, error)
 }

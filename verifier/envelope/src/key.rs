@@ -1,11 +1,13 @@
 //! ECDSA P-256 public keys: the one algorithm every signature here uses (notes/trust).
 
-use p256::ecdsa::signature::Verifier as _;
+use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::ecdsa::{DerSignature, VerifyingKey};
 use p256::pkcs8::{DecodePublicKey as _, EncodePublicKey as _, LineEnding};
 use sealtrace_digest::KeyId;
+use sha2::{Digest as _, Sha256};
 
 use crate::b64::encode_base64;
+use crate::verified::VerifiedSignatures;
 
 /// The most bytes of a public key file (ours; a P-256 PEM is 178).
 const MAX_KEY_BYTES: usize = 4096;
@@ -15,6 +17,7 @@ const MAX_KEY_BYTES: usize = 4096;
 pub struct PublicKey {
     spki: Vec<u8>,
     key: VerifyingKey,
+    verified: VerifiedSignatures,
 }
 
 /// Why bytes are no public key of ours.
@@ -86,7 +89,7 @@ impl PublicKey {
     /// [`KeyError::NotP256`] when it has no SPKI.
     pub fn from_verifying_key(key: VerifyingKey) -> Result<Self, KeyError> {
         let der = key.to_public_key_der().map_err(|error| KeyError::NotP256 { reason: error.to_string() })?;
-        Ok(Self { spki: der.as_bytes().to_vec(), key })
+        Ok(Self { spki: der.as_bytes().to_vec(), key, verified: VerifiedSignatures::default() })
     }
 
     /// The key of a point in its uncompressed encoding (SEC 1, section 2.3.3), as devices give it.
@@ -133,7 +136,13 @@ impl PublicKey {
         if parsed.as_bytes() != signature {
             return Err(SignatureError::NotDer);
         }
-        self.key.verify(message, &parsed).map_err(|_reason| SignatureError::Mismatch)
+        let digest: [u8; 32] = Sha256::digest(message).into();
+        if self.verified.holds(&digest, signature) {
+            return Ok(());
+        }
+        self.key.verify_prehash(&digest, &parsed).map_err(|_reason| SignatureError::Mismatch)?;
+        self.verified.remember(digest, signature);
+        Ok(())
     }
 }
 

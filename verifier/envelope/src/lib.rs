@@ -10,6 +10,7 @@ mod dsse;
 mod entry;
 mod key;
 mod statement;
+mod verified;
 
 pub use b64::{Base64Error, decode_base64, encode_base64};
 pub use bundle::{

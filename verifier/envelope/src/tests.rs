@@ -52,6 +52,30 @@ fn a_key_round_trips_through_pem_and_der_and_has_one_encoding() {
 }
 
 #[test]
+fn a_signature_that_verified_before_makes_no_other_message_signature_or_key_verify() {
+    let other = SigningKey::from_slice(&[8; 32]).unwrap();
+    let signed = |key: &SigningKey, message: &str| -> Vec<u8> {
+        let signature: DerSignature = key.sign(message.as_bytes());
+        signature.as_bytes().to_vec()
+    };
+    let held = public_key();
+    let copy = held.clone();
+    let stranger = PublicKey::from_verifying_key(*other.verifying_key()).unwrap();
+    // Twice, and more than are remembered: before, while and after a signature is.
+    for number in (0..20).chain(0..20).chain([19, 19]) {
+        let message = format!("checkpoint {number}");
+        let signature = signed(&signing_key(), &message);
+        for key in [&held, &copy] {
+            assert_eq!(key.verify(message.as_bytes(), &signature), Ok(()), "{message}");
+            assert_eq!(key.verify(b"another", &signature), Err(SignatureError::Mismatch), "{message}");
+            assert_eq!(key.verify(message.as_bytes(), &signed(&other, &message)), Err(SignatureError::Mismatch), "{message}");
+            assert_eq!(key.verify(message.as_bytes(), &signature[1..]), Err(SignatureError::NotDer), "{message}");
+        }
+        assert_eq!(stranger.verify(message.as_bytes(), &signature), Err(SignatureError::Mismatch), "{message}");
+    }
+}
+
+#[test]
 fn no_flipped_byte_of_message_or_signature_verifies() {
     let (key, envelope) = (public_key(), envelope());
     let (message, signature) = (envelope.pae(), envelope.signatures[0].sig.clone());

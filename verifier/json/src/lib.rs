@@ -86,6 +86,14 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, JsonE
     T::deserialize(parse_value(bytes, limit)?).map_err(JsonError::Shape)
 }
 
+/// Reads a document of type `T` from a part of what [`parse_value`] gave: it was read strictly already.
+///
+/// # Errors
+/// [`JsonError::Shape`]
+pub fn parse_part<T: DeserializeOwned>(value: &Value) -> Result<T, JsonError> {
+    T::deserialize(value).map_err(JsonError::Shape)
+}
+
 /// Writes canonical JSON (RFC 8785).
 ///
 /// # Errors

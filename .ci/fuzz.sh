@@ -16,8 +16,15 @@ binary=$folder/$host/release/sealtrace-libfuzzer
 build() {
     counters="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters"
     tables="-Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"
-    RUSTFLAGS="$counters $tables" RUSTC_WRAPPER=$PWD/.ci/fuzz-rustc.sh CARGO_TARGET_DIR=$folder cargo build --release --locked --target "$host" \
-        --manifest-path verifier/fuzz/libfuzzer/Cargo.toml
+    manifest=verifier/fuzz/libfuzzer/Cargo.toml
+    cargo fmt --check --manifest-path $manifest
+    # Its lock file follows the workspace's crates by hand.
+    cargo metadata --locked --format-version 1 --manifest-path $manifest >/dev/null || {
+        echo "fuzz: verifier/fuzz/libfuzzer/Cargo.lock is out of date; run: cargo update --workspace --manifest-path $manifest" >&2
+        exit 1
+    }
+    RUSTFLAGS="$counters $tables" RUSTC_WRAPPER=$PWD/.ci/fuzz-rustc.sh CARGO_TARGET_DIR=$folder \
+        cargo build --release --locked --target "$host" --manifest-path $manifest
 }
 
 # A folder of files as others make them, which the targets of their formats begin from as well.

@@ -214,7 +214,7 @@ impl Trust {
         Ok(trust)
     }
 
-    /// What a kit trusts. Whether to believe the kit is decided where it is installed ([`crate::kit::accept`]).
+    /// What a kit trusts. Whether to believe the kit is decided where it is installed ([`crate::kit::accept()`]).
     ///
     /// # Errors
     /// [`TrustError::Kit`]

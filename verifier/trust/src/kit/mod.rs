@@ -1,6 +1,6 @@
 //! The trust kit: everything a site needs to judge evidence, in one signed and content-addressed object.
 //!
-//! Here: its format ([`Kit`]), its signatures ([`SignedKit`]), which kit may follow which ([`accept`]), what changed ([`changes`]).
+//! Here: its format ([`Kit`]), its signatures ([`SignedKit`]), which kit may follow which ([`accept()`]), what changed ([`changes`]).
 
 mod accept;
 mod diff;
@@ -94,7 +94,7 @@ pub enum KitError {
     },
 }
 
-/// A kit that carries a threshold of signatures by its own keys. That says nothing about whom to believe: see [`accept`].
+/// A kit that carries a threshold of signatures by its own keys. That says nothing about whom to believe: see [`accept()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedKit {
     kit: Kit,

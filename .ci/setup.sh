@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     packages="gdb elfutils binutils skopeo strace libc6-dbg llvm gcc g++ make python3-minimal python3-venv openssl tar dwz man-db util-linux
         clang-19 lld-19 llvm-19 bpftool busybox-static cpio xz-utils qemu-system-x86 qemu-user-static
-        gcc-mingw-w64-x86-64 wine64 lz4 zstd libbpf-dev softhsm2 opensc faketime time"
+        gcc-mingw-w64-x86-64 wine64 lz4 zstd libbpf-dev softhsm2 opensc faketime time musl-tools"
     missing=""
     for package in $packages; do
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok' || missing="$missing $package"

@@ -1,5 +1,6 @@
 //! The log half of a Sigstore bundle: the entry is this envelope's, the checkpoint is a trusted log's, the entry is in its tree.
 
+use sealtrace_digest::PaeDigest;
 use sealtrace_envelope::{EntryBody, EntryVerifier, LogEntry, SigstoreBundle, encode_base64};
 use sealtrace_tlog::{LeafHash, LeafIndex, LogKey, NodeHash, RootHash, SignedCheckpoint, TreeHead, TreeSize, verify_inclusion};
 use sealtrace_trust::Trust;
@@ -63,6 +64,7 @@ const LOG_CHECKS: [&str; 2] = ["checkpoint-origin", "checkpoint-signature"];
 /// `None` unless every check of the log entry held. `signer`: the trusted key or certificate, when there is one.
 pub(crate) fn open_log_entry(
     bundle: &SigstoreBundle,
+    pae: &PaeDigest,
     signer: Option<&EntryVerifier>,
     trust: &Trust,
     checks: &mut Checks,
@@ -79,7 +81,7 @@ pub(crate) fn open_log_entry(
         }
     };
     checks.pass("log-entry", &format!("index {}", entry.log_index));
-    let bound = check_entry(bundle, entry, signer, checks);
+    let bound = check_entry(bundle, pae, entry, signer, checks);
     let checkpoint = SignedCheckpoint::parse(&entry.proof.checkpoint).ok()?;
     let log = check_checkpoint(entry, &checkpoint, trust, checks);
     let tree = checkpoint.checkpoint().tree;
@@ -100,7 +102,13 @@ pub(crate) fn open_log_entry(
 }
 
 /// `entry-verifier` and `entry-body`: the entry names the signer, and is byte for byte what this envelope is logged as.
-fn check_entry(bundle: &SigstoreBundle, entry: &LogEntry, signer: Option<&EntryVerifier>, checks: &mut Checks) -> bool {
+fn check_entry(
+    bundle: &SigstoreBundle,
+    pae: &PaeDigest,
+    entry: &LogEntry,
+    signer: Option<&EntryVerifier>,
+    checks: &mut Checks,
+) -> bool {
     let stated = match EntryBody::parse(&entry.canonicalized_body) {
         Ok(body) => body,
         Err(error) => {
@@ -119,7 +127,7 @@ fn check_entry(bundle: &SigstoreBundle, entry: &LogEntry, signer: Option<&EntryV
     // The key that the entry names stands in the expected body, so that a foreign key shows as `entry-verifier` alone; that
     // there is one signature is a check of its own.
     let signature = bundle.envelope.signatures.first().map(|signature| signature.sig.clone()).unwrap_or_default();
-    let expected = EntryBody { digest: bundle.envelope.pae_digest(), signature, verifier: stated.verifier };
+    let expected = EntryBody { digest: *pae, signature, verifier: stated.verifier };
     let body = match expected.encode() {
         Ok(expected) if expected == entry.canonicalized_body => {
             checks.pass("entry-body", &LeafHash::of(&expected).hex());

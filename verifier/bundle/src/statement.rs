@@ -1,5 +1,7 @@
 //! From the bytes of a Sigstore bundle to a statement whose signature, and whose place in a trusted log, hold.
 
+use std::sync::Arc;
+
 use sealtrace_digest::{FileSha256, KeyId, PaeDigest, StatementDigest};
 use sealtrace_envelope::{
     BundleError, EntryVerifier, Envelope, PAYLOAD_TYPE_IN_TOTO, PublicKey, SigningMaterial, SigstoreBundle, Statement, decode_base64,
@@ -16,7 +18,7 @@ use crate::log::{LogPosition, open_log_entry};
 /// A statement with one valid signature by a trusted key or identity. Made by [`open_signature`] only.
 #[derive(Debug, Clone)]
 pub struct SignedStatement {
-    statement: Statement,
+    statement: Arc<Statement>,
     envelope: Envelope,
     key: PublicKey,
     certified: Option<Certified>,
@@ -25,7 +27,7 @@ pub struct SignedStatement {
 
 impl SignedStatement {
     /// What is said.
-    pub fn statement(&self) -> &Statement {
+    pub fn statement(&self) -> &Arc<Statement> {
         &self.statement
     }
 
@@ -123,7 +125,7 @@ impl std::ops::Deref for VerifiedStatement {
 /// certificate `certificate-path` and `certificate-sct` before it), `dsse-signature`, `statement-shape`. The log entry is not looked at.
 pub fn open_signature(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Option<SignedStatement> {
     let bundle = parse_bundle(bundle, checks)?;
-    check_signature(&bundle, trust, checks).0
+    check_signature(&bundle, &bundle.envelope.pae_digest(), trust, checks).0
 }
 
 /// Verifies a Sigstore bundle wholly: its signature, its one log entry, and both against what is known and the rules in force. `None` unless
@@ -135,8 +137,9 @@ pub fn open_statement(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Opti
 /// Verifies the signature and the one log entry, and asks nothing else.
 pub(crate) fn open_genuine(bundle: &[u8], trust: &Trust, checks: &mut Checks) -> Option<Genuine> {
     let bundle = parse_bundle(bundle, checks)?;
-    let (signed, verifier) = check_signature(&bundle, trust, checks);
-    let log = open_log_entry(&bundle, verifier.as_ref(), trust, checks);
+    let pae = bundle.envelope.pae_digest();
+    let (signed, verifier) = check_signature(&bundle, &pae, trust, checks);
+    let log = open_log_entry(&bundle, &pae, verifier.as_ref(), trust, checks);
     Some(Genuine { signed, log })
 }
 
@@ -160,7 +163,7 @@ fn parse_bundle(bytes: &[u8], checks: &mut Checks) -> Option<SigstoreBundle> {
 }
 
 /// The signed statement when all checks held, and the trusted signer when it is known.
-fn check_signature(bundle: &SigstoreBundle, trust: &Trust, checks: &mut Checks) -> (Option<SignedStatement>, Option<EntryVerifier>) {
+fn check_signature(bundle: &SigstoreBundle, pae: &PaeDigest, trust: &Trust, checks: &mut Checks) -> (Option<SignedStatement>, Option<EntryVerifier>) {
     let envelope = &bundle.envelope;
     let single = checks.compare("envelope-one-signature", "1", &envelope.signatures.len().to_string());
     let keyid = envelope.signatures.first().map_or("", |signature| signature.keyid.as_str());
@@ -187,11 +190,11 @@ fn check_signature(bundle: &SigstoreBundle, trust: &Trust, checks: &mut Checks) 
     };
     let signer = found.key.key_id();
     let valid =
-        !signature.is_empty() && checks.result("dsse-signature", &signer.hex(), found.key.verify(&envelope.pae(), signature)).is_some();
+        !signature.is_empty() && checks.result("dsse-signature", &signer.hex(), found.key.verify_pae(pae, signature)).is_some();
     let whole = single && found.hinted && valid;
     let statement = if valid { parse_statement(envelope, checks) } else { None };
     let signed = statement.zip(times).filter(|_| whole).map(|(statement, times)| SignedStatement {
-        statement,
+        statement: Arc::new(statement),
         envelope: envelope.clone(),
         key: found.key,
         certified: found.certified,

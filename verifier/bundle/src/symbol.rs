@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sealtrace_digest::{BlobDigest, FileSha256, KeyId};
 use sealtrace_envelope::Statement;
+use sealtrace_json::JsonError;
 use sealtrace_layout::{Blobs, Manifest, media};
 use sealtrace_symbols::{BlobRef, SymbolIndex};
 use sealtrace_tlog::{Fragment, FragmentEntry, VerifiedFragment};
@@ -50,9 +51,9 @@ pub struct BuilderIdentity {
 ///
 /// # Errors
 /// When the predicate has no JSON form, which no text makes happen.
-pub fn symbol_bundle_statement(manifest: &BlobDigest, predicate: &SymbolBundlePredicate) -> Result<Statement, serde_json::Error> {
+pub fn symbol_bundle_statement(manifest: &BlobDigest, predicate: &SymbolBundlePredicate) -> Result<Statement, JsonError> {
     let name = format!("{}:{}", predicate.name, predicate.version);
-    Ok(Statement::new(&name, manifest.as_bytes(), SYMBOL_BUNDLE_PREDICATE, serde_json::to_value(predicate)?))
+    Statement::new(&name, manifest.as_bytes(), SYMBOL_BUNDLE_PREDICATE, predicate)
 }
 
 /// The bytes a symbol bundle is verified from.
@@ -199,7 +200,7 @@ fn check_statement(statement: &SignedStatement, digest: BlobDigest, index: &[u8]
     if !checks.compare("predicate-type", SYMBOL_BUNDLE_PREDICATE, &said.predicate_type) {
         return None;
     }
-    match SymbolBundlePredicate::deserialize(&said.predicate) {
+    match said.predicate::<SymbolBundlePredicate>() {
         Ok(predicate) => {
             checks.pass("predicate-shape", &format!("{}:{}", predicate.name, predicate.version));
             checks.compare("index-digest", &predicate.index_sha256.hex(), &FileSha256::of(index).hex());

@@ -19,23 +19,44 @@ pub fn capture_beside(trace: &Path) -> PathBuf {
     trace.with_file_name(format!("{}.capture.jsonl", stem(trace)))
 }
 
+/// A capture's bytes with their digest.
+#[derive(Debug, Clone)]
+pub struct FoundCapture {
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+    /// Their SHA-256, as computed.
+    pub sha256: CaptureSha256,
+}
+
+impl FoundCapture {
+    /// Digests a capture.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let sha256 = CaptureSha256::of(&bytes);
+        Self { bytes, sha256 }
+    }
+}
+
 /// The capture with this digest: `explicit`, beside the trace, then in the store; the first whose digest matches.
 ///
 /// # Errors
 /// Exit 2, naming the digest and the places looked at, when none matches.
-pub fn find_capture(sha256: &CaptureSha256, trace: &Path, explicit: Option<&Path>, captures: Option<&Path>) -> Result<Vec<u8>, Failure> {
+pub fn find_capture(sha256: &CaptureSha256, trace: &Path, explicit: Option<&Path>, captures: Option<&Path>) -> Result<FoundCapture, Failure> {
     let stored = captures.map(|folder| folder.join("sha256").join(sha256.hex()));
     let places: Vec<PathBuf> = explicit.map(Path::to_owned).into_iter().chain([capture_beside(trace)]).chain(stored).collect();
     let mut looked = Vec::new();
     for place in places {
         match read_bounded(&place, u64::try_from(MAX_CAPTURE_BYTES).unwrap_or(u64::MAX)) {
-            Ok(bytes) if CaptureSha256::of(&bytes) == *sha256 => {
+            Ok(bytes) => {
+                let found = FoundCapture::of(bytes);
+                if found.sha256 != *sha256 {
+                    looked.push(format!("{} (sha256 {})", place.display(), found.sha256.hex()));
+                    continue;
+                }
                 if explicit.is_some_and(|explicit| explicit != place) {
                     note(&format!("the capture given is not the one of this trace; {} is, and was used", place.display()));
                 }
-                return Ok(bytes);
+                return Ok(found);
             }
-            Ok(bytes) => looked.push(format!("{} (sha256 {})", place.display(), CaptureSha256::of(&bytes).hex())),
             Err(error) => looked.push(format!("{} ({error})", place.display())),
         }
     }

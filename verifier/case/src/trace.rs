@@ -1,5 +1,7 @@
 //! Opening `trace.sigstore.json`: a Sigstore bundle, or the unsigned statement.
 
+use std::sync::Arc;
+
 use sealtrace_bundle::{VerifiedStatement, open_statement};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_digest::StatementDigest;
@@ -44,7 +46,7 @@ pub struct OpenTrace {
     /// The checks made so far.
     pub checks: Checks,
     /// The statement.
-    pub statement: Statement,
+    pub statement: Arc<Statement>,
     /// SHA-256 of the payload.
     pub digest: StatementDigest,
     /// Its predicate.
@@ -56,14 +58,12 @@ pub struct OpenTrace {
 /// # Errors
 /// Exit 3 when the bytes are neither a Sigstore bundle nor a statement of ours.
 pub fn open_trace(bytes: &[u8], trust: Option<&Trust>) -> Result<OpenTrace, Failure> {
-    let value = sealtrace_json::parse_value(bytes, MAX_BUNDLE_BYTES)
-        .map_err(|error| malformed("trace", &error).hint("a trace is the trace.sigstore.json that trace-resolve wrote, as it was"))?;
     let mut checks = Checks::new();
-    let (statement, digest, signature) = if value.get("mediaType").is_some() {
+    let (statement, digest, signature) = if has_media_type(bytes)? {
         open_signed(bytes, trust, &mut checks)?
     } else {
         let payload = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-        (parse_statement(payload)?, StatementDigest::of(payload), Signature::Unsigned)
+        (Arc::new(parse_statement(payload)?), StatementDigest::of(payload), Signature::Unsigned)
     };
     if statement.predicate_type != PREDICATE_TYPE {
         return Err(Failure::new(
@@ -71,7 +71,7 @@ pub fn open_trace(bytes: &[u8], trust: Option<&Trust>) -> Result<OpenTrace, Fail
             format_args!("not a trace witness: predicate type {:?}, expected {PREDICATE_TYPE:?}", statement.predicate_type),
         ));
     }
-    let witness: MicroWitness = sealtrace_json::parse_part(&statement.predicate).map_err(|error| malformed("trace predicate", &error))?;
+    let witness: MicroWitness = statement.predicate().map_err(|error| malformed("trace predicate", &error))?;
     let bundles = &witness.symbolization.bundles;
     if bundles.len() > MAX_BUNDLES || !bundles.is_sorted_by(|a, b| a < b) {
         let message =
@@ -81,14 +81,29 @@ pub fn open_trace(bytes: &[u8], trust: Option<&Trust>) -> Result<OpenTrace, Fail
     Ok(OpenTrace { signature, checks, statement, digest, witness })
 }
 
+/// Whether a document is a Sigstore bundle rather than a bare statement. Both are read strictly after.
+fn has_media_type(bytes: &[u8]) -> Result<bool, Failure> {
+    #[derive(serde::Deserialize)]
+    struct Kind {
+        #[serde(rename = "mediaType")]
+        media_type: Option<serde::de::IgnoredAny>,
+    }
+    if let Ok(kind) = serde_json::from_slice::<Kind>(bytes) {
+        return Ok(kind.media_type.is_some());
+    }
+    let value = sealtrace_json::parse_value(bytes, MAX_BUNDLE_BYTES)
+        .map_err(|error| malformed("trace", &error).hint("a trace is the trace.sigstore.json that trace-resolve wrote, as it was"))?;
+    Ok(value.get("mediaType").is_some())
+}
+
 /// The statement of a Sigstore bundle, and what its signature is worth. What the checks read is not read again.
-fn open_signed(bytes: &[u8], trust: Option<&Trust>, checks: &mut Checks) -> Result<(Statement, StatementDigest, Signature), Failure> {
+fn open_signed(bytes: &[u8], trust: Option<&Trust>, checks: &mut Checks) -> Result<(Arc<Statement>, StatementDigest, Signature), Failure> {
     if let Some(verified) = trust.and_then(|trust| open_statement(bytes, trust, checks)) {
-        return Ok((verified.statement().clone(), verified.digest(), Signature::Verified(Box::new(verified))));
+        return Ok((Arc::clone(verified.statement()), verified.digest(), Signature::Verified(Box::new(verified))));
     }
     let bundle = SigstoreBundle::parse(bytes).map_err(|error| malformed("trace", &error))?;
     let signature = if trust.is_some() { Signature::Rejected } else { Signature::Unchecked };
-    Ok((parse_statement(&bundle.envelope.payload)?, bundle.envelope.statement_digest(), signature))
+    Ok((Arc::new(parse_statement(&bundle.envelope.payload)?), bundle.envelope.statement_digest(), signature))
 }
 
 fn parse_statement(payload: &[u8]) -> Result<Statement, Failure> {

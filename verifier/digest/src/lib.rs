@@ -3,6 +3,7 @@
 //! Not here: Merkle hashing (`sealtrace-tlog`), signatures (`sealtrace-envelope`).
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
@@ -164,9 +165,13 @@ impl<R: Role> Serialize for Digest<R> {
         serializer.collect_str(self)
     }
 }
+/// A text, borrowed from the document where nothing in it is escaped.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 impl<'de, R: Role> Deserialize<'de> for Digest<R> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let Text(text) = Text::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
 }

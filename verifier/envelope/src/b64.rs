@@ -1,5 +1,7 @@
 //! Standard base64 with padding, one spelling per value: other alphabets, missing padding and stray bits are refused.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serializer};
@@ -30,21 +32,25 @@ pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S:
     serializer.serialize_str(&encode_base64(bytes))
 }
 
+/// A text, borrowed from the document where nothing in it is escaped.
+#[derive(Deserialize)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
 /// `#[serde(with = "b64")]` for byte fields.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-    decode_base64(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    decode_base64(&Text::deserialize(deserializer)?.0).map_err(serde::de::Error::custom)
 }
 
 /// `#[serde(with = "b64::hash")]` for fields of 32 bytes.
 pub(crate) mod hash {
-    use super::{Deserialize, Deserializer, Serializer, decode_base64, encode_base64};
+    use super::{Deserialize as _, Deserializer, Serializer, Text, decode_base64, encode_base64};
 
     pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&encode_base64(bytes))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
-        let bytes = decode_base64(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)?;
+        let bytes = decode_base64(&Text::deserialize(deserializer)?.0).map_err(serde::de::Error::custom)?;
         let length = bytes.len();
         bytes.try_into().map_err(|_wrong| serde::de::Error::invalid_length(length, &"32 bytes"))
     }

@@ -13,14 +13,21 @@ pub const MAX_ENVELOPE_SIGNATURES: usize = 16;
 
 /// The pre-authentication encoding: `DSSEv1 SP len SP type SP len SP payload`.
 pub fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut bytes = pae_head(payload_type, payload).into_bytes();
     bytes.extend_from_slice(payload);
     bytes
 }
 
+fn pae_head(payload_type: &str, payload: &[u8]) -> String {
+    format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len())
+}
+
 /// SHA-256 of the pre-authentication encoding: what the log entry holds.
 pub fn pae_digest(payload_type: &str, payload: &[u8]) -> PaeDigest {
-    PaeDigest::of(&pae(payload_type, payload))
+    let mut hasher = PaeDigest::hasher();
+    hasher.update(pae_head(payload_type, payload).as_bytes());
+    hasher.update(payload);
+    hasher.finish()
 }
 
 /// A payload and the signatures over its pre-authentication encoding.
@@ -90,7 +97,7 @@ impl Envelope {
     /// [`EnvelopeError`]
     pub fn verify(&self, key: &PublicKey) -> Result<(), EnvelopeError> {
         let signature = self.one_signature()?;
-        key.verify(&self.pae(), &signature.sig)?;
+        key.verify_pae(&self.pae_digest(), &signature.sig)?;
         Ok(())
     }
 
@@ -101,7 +108,7 @@ impl Envelope {
 
     /// Their SHA-256.
     pub fn pae_digest(&self) -> PaeDigest {
-        PaeDigest::of(&self.pae())
+        pae_digest(&self.payload_type, &self.payload)
     }
 
     /// SHA-256 of the payload.

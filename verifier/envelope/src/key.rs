@@ -3,7 +3,7 @@
 use p256::ecdsa::signature::hazmat::PrehashVerifier as _;
 use p256::ecdsa::{DerSignature, VerifyingKey};
 use p256::pkcs8::{DecodePublicKey as _, EncodePublicKey as _, LineEnding};
-use sealtrace_digest::KeyId;
+use sealtrace_digest::{KeyId, PaeDigest};
 use sha2::{Digest as _, Sha256};
 
 use crate::b64::encode_base64;
@@ -132,11 +132,22 @@ impl PublicKey {
     /// # Errors
     /// [`SignatureError`]
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+        self.verify_digest(Sha256::digest(message).into(), signature)
+    }
+
+    /// The same for an envelope, of whose pre-authentication encoding only the digest is needed.
+    ///
+    /// # Errors
+    /// [`SignatureError`]
+    pub fn verify_pae(&self, digest: &PaeDigest, signature: &[u8]) -> Result<(), SignatureError> {
+        self.verify_digest(*digest.as_bytes(), signature)
+    }
+
+    fn verify_digest(&self, digest: [u8; 32], signature: &[u8]) -> Result<(), SignatureError> {
         let parsed = DerSignature::from_bytes(signature).map_err(|_reason| SignatureError::NotDer)?;
         if parsed.as_bytes() != signature {
             return Err(SignatureError::NotDer);
         }
-        let digest: [u8; 32] = Sha256::digest(message).into();
         if self.verified.holds(&digest, signature) {
             return Ok(());
         }

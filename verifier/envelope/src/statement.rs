@@ -1,8 +1,9 @@
 //! in-toto Statement v1: subjects named by SHA-256 and one predicate.
 
 use sealtrace_json::JsonError;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The `_type` of every statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
@@ -12,7 +13,7 @@ pub const MAX_STATEMENT_BYTES: usize = 64 << 20;
 const MAX_SUBJECTS: usize = 1024;
 
 /// What a signature says about what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Statement {
     #[serde(rename = "_type")]
@@ -21,8 +22,8 @@ pub struct Statement {
     pub subject: Vec<Subject>,
     /// What kind of predicate follows.
     pub predicate_type: String,
-    /// What is said.
-    pub predicate: Value,
+    /// What is said, as it stands in the statement: most statements are all predicate, and whoever reads it knows its type.
+    predicate: Box<RawValue>,
 }
 
 /// One subject.
@@ -69,14 +70,31 @@ pub enum StatementError {
 
 impl Statement {
     /// A statement about one subject.
-    pub fn new(subject_name: &str, subject_sha256: &[u8; 32], predicate_type: &str, predicate: Value) -> Self {
+    ///
+    /// # Errors
+    /// [`JsonError`] when the predicate has no canonical form.
+    pub fn new(
+        subject_name: &str,
+        subject_sha256: &[u8; 32],
+        predicate_type: &str,
+        predicate: &impl Serialize,
+    ) -> Result<Self, JsonError> {
+        let canonical = sealtrace_json::canonical(predicate)?;
         let sha256 = sealtrace_digest::FileSha256::from_bytes(*subject_sha256).hex();
-        Self {
+        Ok(Self {
             type_: STATEMENT_TYPE.to_owned(),
             subject: vec![Subject { name: subject_name.to_owned(), digest: SubjectDigest { sha256 } }],
             predicate_type: predicate_type.to_owned(),
-            predicate,
-        }
+            predicate: serde_json::from_slice(&canonical).map_err(JsonError::Shape)?,
+        })
+    }
+
+    /// The predicate as a `T`.
+    ///
+    /// # Errors
+    /// [`JsonError::Shape`]
+    pub fn predicate<T: DeserializeOwned>(&self) -> Result<T, JsonError> {
+        serde_json::from_str(self.predicate.get()).map_err(JsonError::Shape)
     }
 
     /// Parses a statement: strict JSON, type v1, at least one subject, SHA-256 digests only.
@@ -103,7 +121,15 @@ impl Statement {
     /// # Errors
     /// [`StatementError::Json`] when the predicate has no canonical form.
     pub fn encode(&self) -> Result<Vec<u8>, StatementError> {
-        sealtrace_json::canonical(self).map_err(StatementError::Json)
+        let value = serde_json::to_value(self).map_err(|error| StatementError::Json(JsonError::Encode(error)))?;
+        sealtrace_json::canonical(&value).map_err(StatementError::Json)
+    }
+}
+
+/// Equal are statements that say the same, however it is written.
+impl PartialEq for Statement {
+    fn eq(&self, other: &Self) -> bool {
+        self.encode().ok().zip(other.encode().ok()).is_some_and(|(own, others)| own == others)
     }
 }
 
@@ -113,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_statement_round_trips_and_other_shapes_are_refused() {
-        let statement = Statement::new("n", &[7; 32], "https://example.org/p", serde_json::json!({"b": 1, "a": []}));
+        let statement = Statement::new("n", &[7; 32], "https://example.org/p", &serde_json::json!({"b": 1, "a": []})).unwrap();
         let bytes = statement.encode().unwrap();
         assert_eq!(Statement::parse(&bytes).unwrap(), statement);
         let text = String::from_utf8(bytes).unwrap();

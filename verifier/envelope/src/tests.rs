@@ -14,7 +14,7 @@ fn public_key() -> PublicKey {
 }
 
 fn envelope() -> Envelope {
-    let payload = Statement::new("n:1", &[1; 32], "https://example.org/p/v0", serde_json::json!({"a": 1})).encode().unwrap();
+    let payload = Statement::new("n:1", &[1; 32], "https://example.org/p/v0", &serde_json::json!({"a": 1})).unwrap().encode().unwrap();
     let signature: DerSignature = signing_key().sign(&pae(PAYLOAD_TYPE_IN_TOTO, &payload));
     Envelope::new(PAYLOAD_TYPE_IN_TOTO, &payload, signature.as_bytes().to_vec(), &public_key())
 }

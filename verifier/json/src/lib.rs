@@ -4,12 +4,14 @@
 //! beyond a limit, bytes after the value. Writing is RFC 8785 (JCS). Not here: any schema.
 #![forbid(unsafe_code)]
 
-use std::cell::Cell;
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::de::{DeserializeOwned, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserializer, Serialize};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
 /// The largest magnitude of an integer in a signed document (RFC 8785, I-JSON): 2^53 − 1.
 pub const MAX_INTEGER: u64 = (1 << 53) - 1;
@@ -25,6 +27,8 @@ pub const MAX_NODES: usize = 1 << 24;
 const NODES_PER_LEAF: usize = 20;
 /// Leaves are split when full; members that come in order leave 6 behind.
 const MEMBERS_PER_LEAF: usize = 6;
+/// Keys of one object that are compared one by one; those beyond are looked up in a set.
+const FEW_KEYS: usize = 32;
 
 /// Why bytes are not acceptable JSON, or not the document expected.
 #[derive(Debug, thiserror::Error)]
@@ -60,30 +64,32 @@ pub enum JsonError {
 /// # Errors
 /// [`JsonError::TooLarge`], [`JsonError::TooManyNodes`] or [`JsonError::Syntax`].
 pub fn parse_value(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
-    if bytes.len() > limit {
-        return Err(JsonError::TooLarge { limit, found: bytes.len() });
-    }
-    parse_budgeted(bytes, MAX_NODES)
+    parse(bytes, limit)
 }
 
-fn parse_budgeted(bytes: &[u8], limit: usize) -> Result<Value, JsonError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let (depth, left) = (Cell::new(0), Cell::new(Some(limit)));
-    let value = Strict { depth: &depth, left: &left }.deserialize(&mut deserializer);
-    if left.get().is_none() {
-        return Err(JsonError::TooManyNodes { limit });
-    }
-    let value = value.map_err(JsonError::Syntax)?;
-    deserializer.end().map_err(JsonError::Syntax)?;
-    Ok(value)
-}
-
-/// Reads a strict JSON document of type `T`, at most `limit` bytes.
+/// Reads a strict JSON document of type `T`, at most `limit` bytes. It is read twice: once to see that it is strict, which makes nothing
+/// of it, then into `T`.
 ///
 /// # Errors
 /// As [`parse_value`], and [`JsonError::Shape`].
 pub fn parse<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, JsonError> {
-    T::deserialize(parse_value(bytes, limit)?).map_err(JsonError::Shape)
+    if bytes.len() > limit {
+        return Err(JsonError::TooLarge { limit, found: bytes.len() });
+    }
+    check(bytes, MAX_NODES)?;
+    serde_json::from_slice(bytes).map_err(JsonError::Shape)
+}
+
+/// Whether the bytes are one strict JSON value of at most `limit` nodes.
+fn check(bytes: &[u8], limit: usize) -> Result<(), JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let walk = Walk { depth: Cell::new(0), left: Cell::new(Some(limit)), keys: RefCell::default() };
+    let checked = Strict(&walk).deserialize(&mut deserializer);
+    if walk.left.get().is_none() {
+        return Err(JsonError::TooManyNodes { limit });
+    }
+    checked.map_err(JsonError::Syntax)?;
+    deserializer.end().map_err(JsonError::Syntax)
 }
 
 /// Reads a document of type `T` from a part of what [`parse_value`] gave: it was read strictly already.
@@ -102,20 +108,22 @@ pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, JsonError> {
     serde_json_canonicalizer::to_vec(value).map_err(JsonError::Encode)
 }
 
-#[derive(Clone, Copy)]
-struct Strict<'a> {
-    depth: &'a Cell<usize>,
-    /// Nodes that may still be made; `None` when there were too many.
-    left: &'a Cell<Option<usize>>,
+/// Where in a document a check is.
+struct Walk<'de> {
+    depth: Cell<usize>,
+    /// Nodes that may still come; `None` when there were too many.
+    left: Cell<Option<usize>>,
+    /// The first keys of each object that has not ended yet, the outermost object's first.
+    keys: RefCell<Vec<Cow<'de, str>>>,
 }
 
-impl Strict<'_> {
-    fn spend<E: serde::de::Error>(self, nodes: usize) -> Result<(), E> {
+impl<'de> Walk<'de> {
+    fn spend<E: Error>(&self, nodes: usize) -> Result<(), E> {
         self.left.set(self.left.get().and_then(|left| left.checked_sub(nodes)));
         if self.left.get().is_some() { Ok(()) } else { Err(E::custom("too many nodes")) }
     }
 
-    fn nested<T, E: serde::de::Error>(self, read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    fn nested<E: Error>(&self, read: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
         if self.depth.get() >= MAX_DEPTH {
             return Err(E::custom(format_args!("nesting deeper than {MAX_DEPTH}")));
         }
@@ -124,84 +132,123 @@ impl Strict<'_> {
         self.depth.set(self.depth.get() - 1);
         value
     }
+
+    /// Whether a key is new to the object whose keys begin at `from`. `more`: its keys that are not among the first.
+    fn is_new(&self, key: Cow<'de, str>, from: usize, more: &mut BTreeSet<Cow<'de, str>>) -> bool {
+        let mut keys = self.keys.borrow_mut();
+        let first = keys.get(from..).unwrap_or_default();
+        if first.contains(&key) {
+            return false;
+        }
+        if first.len() >= FEW_KEYS {
+            return more.insert(key);
+        }
+        keys.push(key);
+        true
+    }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = Value;
+/// Goes through a value and keeps nothing of it.
+#[derive(Clone, Copy)]
+struct Strict<'a, 'de>(&'a Walk<'de>);
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        self.spend(1)?;
+impl<'de> DeserializeSeed<'de> for Strict<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.0.spend(1)?;
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = Value;
+impl<'de> Visitor<'de> for Strict<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("strict JSON without floats and duplicate keys")
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Value, E> {
-        self.spend(1)?;
-        Ok(Value::String(value.to_owned()))
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        self.0.spend(1)
     }
 
-    fn visit_string<E: serde::de::Error>(self, value: String) -> Result<Value, E> {
-        self.spend(1)?;
-        Ok(Value::String(value))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        within(value, value)
     }
 
-    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        if value > MAX_INTEGER {
-            return Err(E::custom(format_args!("integer {value} is beyond 2^53 - 1")));
-        }
-        Ok(Value::Number(Number::from(value)))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        within(value.unsigned_abs(), value)
     }
 
-    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
-        if value.unsigned_abs() > MAX_INTEGER {
-            return Err(E::custom(format_args!("integer {value} is beyond 2^53 - 1")));
-        }
-        Ok(Value::Number(Number::from(value)))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
         Err(E::custom(format_args!("{value} is no integer, or is minus zero")))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        self.nested(|| {
-            let mut items = Vec::new();
-            while let Some(item) = seq.next_element_seed(self)? {
-                items.push(item);
-            }
-            Ok(Value::Array(items))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        self.0.nested(|| {
+            while seq.next_element_seed(self)?.is_some() {}
+            Ok(())
         })
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        self.nested(|| {
-            let mut map = Map::new();
-            while let Some(key) = access.next_key::<String>()? {
-                let leaf = if map.len().is_multiple_of(MEMBERS_PER_LEAF) { NODES_PER_LEAF } else { 0 };
-                self.spend(1 + leaf)?;
-                if map.contains_key(&key) {
-                    return Err(serde::de::Error::custom(format_args!("duplicate key {key:?}")));
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
+        self.0.nested(|| {
+            let from = self.0.keys.borrow().len();
+            let (mut members, mut more) = (0_usize, BTreeSet::new());
+            while let Some(key) = access.next_key_seed(Key)? {
+                let leaf = if members.is_multiple_of(MEMBERS_PER_LEAF) { NODES_PER_LEAF } else { 0 };
+                self.0.spend(1 + leaf)?;
+                members = members.saturating_add(1);
+                if !self.0.is_new(key.clone(), from, &mut more) {
+                    return Err(Error::custom(format_args!("duplicate key {key:?}")));
                 }
-                let value = access.next_value_seed(self)?;
-                map.insert(key, value);
+                access.next_value_seed(self)?;
             }
-            Ok(Value::Object(map))
+            self.0.keys.borrow_mut().truncate(from);
+            Ok(())
         })
+    }
+}
+
+fn within<E: Error>(magnitude: u64, value: impl fmt::Display) -> Result<(), E> {
+    if magnitude > MAX_INTEGER {
+        return Err(E::custom(format_args!("integer {value} is beyond 2^53 - 1")));
+    }
+    Ok(())
+}
+
+/// A key as it stands in the document, or unescaped where it must be.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Key {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(key))
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(key.to_owned()))
     }
 }
 
@@ -219,6 +266,20 @@ mod tests {
         let fine = format!("{}{}", "[".repeat(64), "]".repeat(64));
         assert!(parse_value(fine.as_bytes(), 1000).is_ok());
         assert!(matches!(parse_value(b"[1,2]", 4), Err(JsonError::TooLarge { limit: 4, found: 5 })));
+    }
+
+    #[test]
+    fn a_key_is_new_to_its_own_object_however_many_there_are() {
+        let object = |keys: &[String]| format!("{{{}}}", keys.iter().map(|key| format!("{key}:{{\"a\":0}}")).collect::<Vec<_>>().join(","));
+        let keys: Vec<String> = (0..3 * FEW_KEYS).map(|number| format!("\"{number}\"")).collect();
+        assert!(parse_value(object(&keys).as_bytes(), 1 << 20).is_ok());
+        for (first, second) in [(0, 1), (0, 2 * FEW_KEYS), (2 * FEW_KEYS, 3 * FEW_KEYS - 1)] {
+            let mut twice = keys.clone();
+            twice[second] = twice[first].clone();
+            assert!(matches!(parse_value(object(&twice).as_bytes(), 1 << 20), Err(JsonError::Syntax(_))), "{first} {second}");
+        }
+        assert!(parse_value(br#"{"a":{"a":[{"a":0}]},"b":{"a":0}}"#, 100).is_ok());
+        assert!(parse_value(br#"{"a":{"b":0},"\u0061":0}"#, 100).is_err());
     }
 
     #[test]
@@ -247,8 +308,8 @@ mod tests {
             ("[[\"1:0\",\"null\"]]".to_owned(), 6),
         ];
         for (text, nodes) in cases {
-            assert!(parse_budgeted(text.as_bytes(), nodes).is_ok(), "{text} has more than {nodes} nodes");
-            let refused = parse_budgeted(text.as_bytes(), nodes - 1);
+            assert!(check(text.as_bytes(), nodes).is_ok(), "{text} has more than {nodes} nodes");
+            let refused = check(text.as_bytes(), nodes - 1);
             assert!(matches!(refused, Err(JsonError::TooManyNodes { limit }) if limit == nodes - 1), "{text} has fewer than {nodes} nodes");
         }
     }

@@ -54,11 +54,9 @@ pub struct WitnessInput<'a> {
 /// [`ResolveError::Encode`]
 pub fn statement(input: &WitnessInput<'_>) -> Result<(Statement, MicroWitness), ResolveError> {
     let witness = micro_witness(input);
-    let predicate = sealtrace_json::canonical(&witness)
-        .and_then(|bytes| sealtrace_json::parse_value(&bytes, usize::MAX))
-        .map_err(ResolveError::Encode)?;
     let (name, sha256) = subject_of(input.capture, &input.capture_sha256);
-    Ok((Statement::new(&name, &sha256, PREDICATE_TYPE, predicate), witness))
+    let statement = Statement::new(&name, &sha256, PREDICATE_TYPE, &witness).map_err(ResolveError::Encode)?;
+    Ok((statement, witness))
 }
 
 /// The subject of a witness of a capture, name and SHA-256: the main binary; the capture itself where that binary could not be read.

@@ -52,7 +52,7 @@ pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
     })?;
     let signature = accept(&trace, cli, &trust)?;
     let captures = store.as_ref().ok().map(Store::captures);
-    let capture = find_capture(&trace.witness.capture_ref.sha256, &cli.trace, cli.capture.as_deref(), captures.as_deref())?;
+    let capture = find_capture(&trace.witness.capture_ref.sha256, &cli.trace, cli.capture.as_deref(), captures.as_deref())?.bytes;
     let mut checks = std::mem::take(&mut trace.checks);
     if matches!(trace.signature, Signature::Unsigned) {
         checks.undecided("dsse-signature", "the statement is unsigned: nobody vouches for it");

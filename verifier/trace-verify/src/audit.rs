@@ -2,7 +2,7 @@
 
 use sealtrace_bundle::exit_of_blob_error;
 use sealtrace_card::{BundleLine, CardInput, Seal, card};
-use sealtrace_case::Signature;
+use sealtrace_case::{FoundCapture, Signature};
 use sealtrace_console::{ExitCode, Failure, Outcome, Overwrite, Progress, note, print, print_json, write_atomic};
 use sealtrace_digest::BlobDigest;
 use sealtrace_layout::{BlobError, Descriptor, LayoutGraph, media};
@@ -100,7 +100,10 @@ pub(crate) fn judge_layer(layer: &Descriptor, world: &World) -> Result<Judged, F
         })
     };
     let bytes = read(&layer.digest, sealtrace_envelope::MAX_BUNDLE_BYTES)?;
-    judge(bytes, &world.bundles(), |trace| read(&BlobDigest::from_bytes(*trace.witness.capture_ref.sha256.as_bytes()), MAX_CAPTURE_BYTES))
+    judge(bytes, &world.bundles(), |trace| {
+        let digest = BlobDigest::from_bytes(*trace.witness.capture_ref.sha256.as_bytes());
+        read(&digest, MAX_CAPTURE_BYTES).map(FoundCapture::of)
+    })
 }
 
 fn audit(layer: &Descriptor, world: &World, args: &AuditArgs) -> Result<Audited, Failure> {

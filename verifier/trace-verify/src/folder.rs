@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use sealtrace_console::{ExitCode, Failure, Outcome, Progress, escape, note, print, print_json};
 use sealtrace_digest::BlobDigest;
-use sealtrace_verdict::Verdict;
-use serde_json::{Value, json};
+use sealtrace_verdict::{Assurance, Check, Conclusion, TimeInterval, Verdict};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::bundle;
 use crate::cli::VerifyArgs;
@@ -70,21 +71,20 @@ impl Taught {
 
 fn one(trace: &Path, world: &World, args: &VerifyArgs, taught: &mut Taught) -> Result<ExitCode, Failure> {
     let judged = judge_file(trace, world, None)?;
-    let verdict = bundle::without_skipped(judged.verdict.clone(), &args.skip)?;
     if taught.is_news(&judged) {
         world.judging.keep(&judged.verdict, judged.bundles());
     }
+    let verdict = bundle::without_skipped(judged.verdict, &args.skip)?;
     report(trace, &verdict, args);
     Ok(verdict.exit())
 }
 
 fn report(trace: &Path, verdict: &Verdict, args: &VerifyArgs) {
     if args.output.json {
-        let mut line = serde_json::to_value(verdict).unwrap_or_default();
-        if let Some(fields) = line.as_object_mut() {
-            fields.insert("trace".to_owned(), Value::from(trace.display().to_string()));
+        match serde_json::to_string(&Line::of(trace, verdict)) {
+            Ok(line) => print(&line),
+            Err(error) => note(&format!("result cannot be written as JSON: {error}")),
         }
-        print_json(&line);
         return;
     }
     let reason = verdict.decisive().map_or_else(String::new, |check| {
@@ -92,6 +92,30 @@ fn report(trace: &Path, verdict: &Verdict, args: &VerifyArgs) {
         format!("  {}: {}", check.id, escape(reason))
     });
     print(&format!("{}  {}{reason}", crate::render::word(verdict.conclusion()), shown(trace)));
+}
+
+/// A verdict's JSON and whose it is, in canonical order as it is written: a folder has many.
+#[derive(Serialize)]
+struct Line<'a> {
+    assurance: Assurance,
+    checks: &'a [Check],
+    exit: u8,
+    time: &'a TimeInterval,
+    trace: String,
+    verdict: Conclusion,
+}
+
+impl<'a> Line<'a> {
+    fn of(trace: &Path, verdict: &'a Verdict) -> Self {
+        Self {
+            assurance: verdict.assurance(),
+            checks: verdict.checks(),
+            exit: verdict.exit().code(),
+            time: verdict.time(),
+            trace: trace.display().to_string(),
+            verdict: verdict.conclusion(),
+        }
+    }
 }
 
 fn report_failure(trace: &Path, failure: &Failure, args: &VerifyArgs) -> ExitCode {
@@ -166,4 +190,23 @@ fn collect(folder: &Path, depth: usize, traces: &mut Vec<PathBuf>) -> Result<(),
 
 fn shown(path: &Path) -> String {
     escape(&path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use sealtrace_verdict::Checks;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_the_verdict_and_its_trace_in_canonical_order() {
+        let mut checks = Checks::new();
+        checks.compare("inclusion", "a", "b");
+        checks.narrow_time(&TimeInterval { not_after: Some("2026-01-01T00:00:00Z".to_owned()), not_before: None, sources: vec!["s".into()] });
+        let verdict = checks.conclude(Assurance::Signed);
+        let mut expected = serde_json::to_value(&verdict).unwrap();
+        expected["trace"] = json!("a/b.sigstore.json");
+        let line = serde_json::to_string(&Line::of(Path::new("a/b.sigstore.json"), &verdict)).unwrap();
+        assert_eq!(line, expected.to_string());
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sealtrace_bundle::{OpenedBundle, VerifiedBundle};
-use sealtrace_case::{Bundles, OpenTrace, Signature, check_witness, open_trace};
+use sealtrace_case::{Bundles, FoundCapture, OpenTrace, Signature, check_witness, open_trace};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_layout::Attachment;
 use sealtrace_trace::Capture;
@@ -37,20 +37,20 @@ impl Judged {
     }
 }
 
-/// Judges a trace. `find_capture` gives the bytes with the digest that the witness names.
+/// Judges a trace. `find_capture` gives the capture that the witness names.
 pub(crate) fn judge(
     bytes: Vec<u8>,
     world: &Bundles<'_>,
-    find_capture: impl FnOnce(&OpenTrace) -> Result<Vec<u8>, Failure>,
+    find_capture: impl FnOnce(&OpenTrace) -> Result<FoundCapture, Failure>,
 ) -> Result<Judged, Failure> {
     let mut trace = open_trace(&bytes, Some(world.trust))?;
-    let capture_bytes = find_capture(&trace)?;
+    let FoundCapture { bytes: capture_bytes, sha256: capture_sha256 } = find_capture(&trace)?;
     let capture = Capture::parse(&capture_bytes).map_err(|error| Failure::from_error(ExitCode::Malformed, "capture", &error))?;
     let mut checks = std::mem::take(&mut trace.checks);
     if matches!(trace.signature, Signature::Unsigned) {
         checks.undecided("dsse-signature", "the statement is unsigned: nobody vouches for it");
     }
-    checks.compare("capture-digest", &trace.witness.capture_ref.sha256.hex(), &Capture::digest(&capture_bytes).hex());
+    checks.compare("capture-digest", &trace.witness.capture_ref.sha256.hex(), &capture_sha256.hex());
     check_witness(&trace.statement, &trace.witness, &capture, Some(world.trust), &mut checks);
     check_coverage(&trace, world.trust, &mut checks);
     let mut assurance = match &trace.signature {

@@ -1,5 +1,6 @@
 //! Address spaces: a *place* (region and offset) has no slide; an AVMA exists only under one [`Placement`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -191,7 +192,28 @@ impl FromStr for Place {
             Some(Self { region: RegionIndex(region.parse().ok()?), offset: u64::from_str_radix(offset, 16).ok()? })
         });
         // One spelling per place: signs, leading zeros and upper case are refused.
-        parsed.filter(|place| place.to_string() == text).ok_or_else(|| format!("not a place (region:offset): {text:?}"))
+        parsed.filter(|place| is_spelled(place, text)).ok_or_else(|| format!("not a place (region:offset): {text:?}"))
+    }
+}
+
+/// A text, borrowed from the document where nothing in it is escaped.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Whether a value is written as this text.
+fn is_spelled(value: &impl fmt::Display, text: &str) -> bool {
+    use fmt::Write as _;
+    let mut rest = Rest(text);
+    write!(rest, "{value}").is_ok() && rest.0.is_empty()
+}
+
+/// What of a text has not been written yet.
+struct Rest<'a>(&'a str);
+
+impl fmt::Write for Rest<'_> {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+        Ok(())
     }
 }
 
@@ -203,7 +225,7 @@ impl Serialize for Place {
 
 impl<'de> Deserialize<'de> for Place {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        Text::deserialize(deserializer)?.0.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -219,8 +241,7 @@ impl Serialize for Word {
 
 impl<'de> Deserialize<'de> for Word {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        match text.as_str() {
+        match &*Text::deserialize(deserializer)?.0 {
             "null" => Ok(Self::Null),
             "invalid" => Ok(Self::Invalid),
             place => place.parse().map(Self::At).map_err(serde::de::Error::custom),
@@ -242,11 +263,11 @@ impl Serialize for ModuleRelAddr {
 
 impl<'de> Deserialize<'de> for ModuleRelAddr {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let Text(text) = Text::deserialize(deserializer)?;
         text.strip_prefix("0x")
             .and_then(|hex| u64::from_str_radix(hex, 16).ok())
             .map(Self)
-            .filter(|address| address.to_string() == text)
+            .filter(|address| is_spelled(address, &text))
             .ok_or_else(|| serde::de::Error::custom(format_args!("not a module-relative address: {text:?}")))
     }
 }

@@ -98,17 +98,17 @@ pub enum Outcome {
     Skipped,
 }
 
-/// One check: what was compared with what.
+/// One check: what was compared with what. Fields stand in the order of canonical JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// Stable kebab-case name, e.g. `dsse-signature`.
-    pub id: String,
-    /// Whether it held.
-    pub outcome: Outcome,
     /// What was required; absent where there is no one value.
     pub expected: Option<String>,
     /// What stood there.
     pub found: Option<String>,
+    /// Stable kebab-case name, e.g. `dsse-signature`.
+    pub id: String,
+    /// Whether it held.
+    pub outcome: Outcome,
     /// Why it failed or was skipped.
     pub reason: Option<String>,
     /// Skipped although a verdict needs it.
@@ -116,14 +116,14 @@ pub struct Check {
     needed: bool,
 }
 
-/// The time a verdict can speak of; open ends are `null`.
+/// The time a verdict can speak of; open ends are `null`. Fields stand in the order of canonical JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TimeInterval {
-    /// Not before this RFC 3339 time.
-    pub not_before: Option<String>,
     /// Not after this RFC 3339 time.
     pub not_after: Option<String>,
+    /// Not before this RFC 3339 time.
+    pub not_before: Option<String>,
     /// What the ends rest on.
     pub sources: Vec<String>,
 }

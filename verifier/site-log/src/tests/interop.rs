@@ -27,7 +27,7 @@ fn signed() -> Signed {
     for index in 0..3 {
         log.append(&body(index)).unwrap();
     }
-    let statement = Statement::new("n:1", &[7; 32], "https://example.org/p/v0", serde_json::json!({"a": 1}));
+    let statement = Statement::new("n:1", &[7; 32], "https://example.org/p/v0", &serde_json::json!({"a": 1})).unwrap();
     let bytes = sign_and_log(PAYLOAD_TYPE_IN_TOTO, &statement.encode().unwrap(), &key, &mut log).unwrap();
     log.append(b"later").unwrap();
     let again = sign_and_log(PAYLOAD_TYPE_IN_TOTO, &statement.encode().unwrap(), &key, &mut log).unwrap();

@@ -76,20 +76,22 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8], limit: usize) -> Result<T, JsonE
     if bytes.len() > limit {
         return Err(JsonError::TooLarge { limit, found: bytes.len() });
     }
-    check(bytes, MAX_NODES)?;
-    serde_json::from_slice(bytes).map_err(JsonError::Shape)
+    let text = check(bytes, MAX_NODES)?;
+    serde_json::from_str(text).map_err(JsonError::Shape)
 }
 
-/// Whether the bytes are one strict JSON value of at most `limit` nodes.
-fn check(bytes: &[u8], limit: usize) -> Result<(), JsonError> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+/// The bytes as text, when they are one strict JSON value of at most `limit` nodes.
+fn check(bytes: &[u8], limit: usize) -> Result<&str, JsonError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| JsonError::Syntax(Error::custom(error)))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let walk = Walk { depth: Cell::new(0), left: Cell::new(Some(limit)), keys: RefCell::default() };
     let checked = Strict(&walk).deserialize(&mut deserializer);
     if walk.left.get().is_none() {
         return Err(JsonError::TooManyNodes { limit });
     }
     checked.map_err(JsonError::Syntax)?;
-    deserializer.end().map_err(JsonError::Syntax)
+    deserializer.end().map_err(JsonError::Syntax)?;
+    Ok(text)
 }
 
 /// Reads a document of type `T` from a part of what [`parse_value`] gave: it was read strictly already.
@@ -261,6 +263,7 @@ mod tests {
         for bad in ["{\"a\":1,\"a\":2}", "1.5", "1e400", "9007199254740992", "-0", "[1] x", "{", "\"\\ud800\"", "01", ""] {
             assert!(parse_value(bad.as_bytes(), 100).is_err(), "{bad} was accepted");
         }
+        assert!(matches!(parse_value(b"\"\xff\"", 100), Err(JsonError::Syntax(_))));
         let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
         assert!(parse_value(deep.as_bytes(), 1000).is_err());
         let fine = format!("{}{}", "[".repeat(64), "]".repeat(64));

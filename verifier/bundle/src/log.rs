@@ -102,13 +102,7 @@ pub(crate) fn open_log_entry(
 }
 
 /// `entry-verifier` and `entry-body`: the entry names the signer, and is byte for byte what this envelope is logged as.
-fn check_entry(
-    bundle: &SigstoreBundle,
-    pae: &PaeDigest,
-    entry: &LogEntry,
-    signer: Option<&EntryVerifier>,
-    checks: &mut Checks,
-) -> bool {
+fn check_entry(bundle: &SigstoreBundle, pae: &PaeDigest, entry: &LogEntry, signer: Option<&EntryVerifier>, checks: &mut Checks) -> bool {
     let stated = match EntryBody::parse(&entry.canonicalized_body) {
         Ok(body) => body,
         Err(error) => {

@@ -163,7 +163,12 @@ fn parse_bundle(bytes: &[u8], checks: &mut Checks) -> Option<SigstoreBundle> {
 }
 
 /// The signed statement when all checks held, and the trusted signer when it is known.
-fn check_signature(bundle: &SigstoreBundle, pae: &PaeDigest, trust: &Trust, checks: &mut Checks) -> (Option<SignedStatement>, Option<EntryVerifier>) {
+fn check_signature(
+    bundle: &SigstoreBundle,
+    pae: &PaeDigest,
+    trust: &Trust,
+    checks: &mut Checks,
+) -> (Option<SignedStatement>, Option<EntryVerifier>) {
     let envelope = &bundle.envelope;
     let single = checks.compare("envelope-one-signature", "1", &envelope.signatures.len().to_string());
     let keyid = envelope.signatures.first().map_or("", |signature| signature.keyid.as_str());
@@ -189,8 +194,7 @@ fn check_signature(bundle: &SigstoreBundle, pae: &PaeDigest, trust: &Trust, chec
         return (None, None);
     };
     let signer = found.key.key_id();
-    let valid =
-        !signature.is_empty() && checks.result("dsse-signature", &signer.hex(), found.key.verify_pae(pae, signature)).is_some();
+    let valid = !signature.is_empty() && checks.result("dsse-signature", &signer.hex(), found.key.verify_pae(pae, signature)).is_some();
     let whole = single && found.hinted && valid;
     let statement = if valid { parse_statement(envelope, checks) } else { None };
     let signed = statement.zip(times).filter(|_| whole).map(|(statement, times)| SignedStatement {

@@ -40,7 +40,12 @@ impl FoundCapture {
 ///
 /// # Errors
 /// Exit 2, naming the digest and the places looked at, when none matches.
-pub fn find_capture(sha256: &CaptureSha256, trace: &Path, explicit: Option<&Path>, captures: Option<&Path>) -> Result<FoundCapture, Failure> {
+pub fn find_capture(
+    sha256: &CaptureSha256,
+    trace: &Path,
+    explicit: Option<&Path>,
+    captures: Option<&Path>,
+) -> Result<FoundCapture, Failure> {
     let stored = captures.map(|folder| folder.join("sha256").join(sha256.hex()));
     let places: Vec<PathBuf> = explicit.map(Path::to_owned).into_iter().chain([capture_beside(trace)]).chain(stored).collect();
     let mut looked = Vec::new();

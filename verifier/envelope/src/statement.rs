@@ -73,12 +73,7 @@ impl Statement {
     ///
     /// # Errors
     /// [`JsonError`] when the predicate has no canonical form.
-    pub fn new(
-        subject_name: &str,
-        subject_sha256: &[u8; 32],
-        predicate_type: &str,
-        predicate: &impl Serialize,
-    ) -> Result<Self, JsonError> {
+    pub fn new(subject_name: &str, subject_sha256: &[u8; 32], predicate_type: &str, predicate: &impl Serialize) -> Result<Self, JsonError> {
         let canonical = sealtrace_json::canonical(predicate)?;
         let sha256 = sealtrace_digest::FileSha256::from_bytes(*subject_sha256).hex();
         Ok(Self {

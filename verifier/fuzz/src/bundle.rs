@@ -69,7 +69,10 @@ fn content(content: &Content) -> Option<Vec<u8>> {
 
 fn payload() -> Vec<u8> {
     let predicate = serde_json::json!({"a": 1});
-    Statement::new("n:1", &[1; 32], "https://example.org/p/v0", &predicate).expect("the predicate is well formed").encode().expect("the statement is well formed")
+    Statement::new("n:1", &[1; 32], "https://example.org/p/v0", &predicate)
+        .expect("the predicate is well formed")
+        .encode()
+        .expect("the statement is well formed")
 }
 
 fn signed_pae() -> Vec<u8> {

@@ -202,7 +202,11 @@ mod tests {
     fn a_line_is_the_verdict_and_its_trace_in_canonical_order() {
         let mut checks = Checks::new();
         checks.compare("inclusion", "a", "b");
-        checks.narrow_time(&TimeInterval { not_after: Some("2026-01-01T00:00:00Z".to_owned()), not_before: None, sources: vec!["s".into()] });
+        checks.narrow_time(&TimeInterval {
+            not_after: Some("2026-01-01T00:00:00Z".to_owned()),
+            not_before: None,
+            sources: vec!["s".into()],
+        });
         let verdict = checks.conclude(Assurance::Signed);
         let mut expected = serde_json::to_value(&verdict).unwrap();
         expected["trace"] = json!("a/b.sigstore.json");

@@ -165,7 +165,7 @@ impl Placement {
 }
 
 /// Registers by DWARF number (`x86_64`: 0 rax, 1 rdx, 2 rcx, 3 rbx, 4 rsi, 5 rdi, 6 rbp, 7 rsp, 8–15 r8–r15, 16 rip).
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Registers(pub BTreeMap<u16, Word>);
 
@@ -176,6 +176,25 @@ impl Registers {
     pub const SP: u16 = 7;
     /// rip, the return-address column.
     pub const IP: u16 = 16;
+}
+
+impl<'de> Deserialize<'de> for Registers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// A key is read as the text that it is, however it is escaped.
+        #[derive(PartialEq, Eq, PartialOrd, Ord)]
+        struct Number(u16);
+
+        impl<'de> Deserialize<'de> for Number {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let Text(text) = Text::deserialize(deserializer)?;
+                let number = text.parse().ok().filter(|number| is_spelled(number, &text));
+                number.map(Self).ok_or_else(|| serde::de::Error::custom(format_args!("not the number of a register: {text:?}")))
+            }
+        }
+
+        let words = BTreeMap::<Number, Word>::deserialize(deserializer)?;
+        Ok(Self(words.into_iter().map(|(Number(number), word)| (number, word)).collect()))
+    }
 }
 
 impl fmt::Display for Place {
@@ -294,6 +313,17 @@ mod tests {
     fn a_place_has_one_spelling() {
         for bad in ["+1:0", "1:00", "1:A", "1", ":", "1:-1"] {
             assert!(bad.parse::<Place>().is_err(), "{bad}");
+        }
+    }
+    #[test]
+    fn a_register_has_one_number_however_its_key_is_escaped() {
+        let read = |text: &str| serde_json::from_str::<Registers>(text);
+        let registers = Registers([(6, Word::Null), (16, Word::Invalid)].into());
+        assert_eq!(serde_json::to_string(&registers).unwrap(), r#"{"6":"null","16":"invalid"}"#);
+        assert_eq!(read(r#"{"6":"null","16":"invalid"}"#).unwrap(), registers);
+        assert_eq!(read(r#"{"\u0036":"nul\u006c","1\u0036":"invalid"}"#).unwrap(), registers);
+        for bad in [r#"{"06":"null"}"#, r#"{"+6":"null"}"#, r#"{"65536":"null"}"#, r#"{"":"null"}"#, r#"{"6":1}"#] {
+            assert!(read(bad).is_err(), "{bad}");
         }
     }
 }

@@ -177,7 +177,8 @@ impl Scene {
             predicate["extra"] = 1.into();
         }
         let subject = self.subject.unwrap_or(*BlobDigest::of(manifest).as_bytes());
-        let statement = Statement::new(&format!("{}:{}", self.signed_name, self.signed_version), &subject, self.predicate_type, &predicate).unwrap();
+        let statement =
+            Statement::new(&format!("{}:{}", self.signed_name, self.signed_version), &subject, self.predicate_type, &predicate).unwrap();
         let payload = self.payload.clone().unwrap_or_else(|| statement.encode().unwrap());
         let key = signing_key(1);
         let signature = sign(&key, &pae(self.payload_type, &payload));

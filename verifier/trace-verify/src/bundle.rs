@@ -3,8 +3,8 @@
 use sealtrace_bundle::OpenedBundle;
 use sealtrace_case::check_reference;
 use sealtrace_console::{ExitCode, Failure, Outcome, Progress, print, print_json};
-use sealtrace_store::StoreError;
-use sealtrace_verdict::{Checks, Verdict};
+use sealtrace_store::{Receipt, ReceiptKit, StoreError};
+use sealtrace_verdict::{Checks, TimeInterval, Verdict};
 
 use crate::cli::{BundlesArgs, VerifyArgs};
 use crate::render;
@@ -25,7 +25,7 @@ pub(crate) fn verify(name: &str, args: &VerifyArgs) -> Outcome {
     if let Some(verified) = &opened.verified {
         check_reference(name, verified)?;
     }
-    let verdict = with_layers(&opened, &world);
+    let verdict = with_layers(&opened, &stored.receipt, &world);
     world.judging.keep(&verdict, opened.verified.as_slice());
     let verdict = without_skipped(verdict, &args.skip)?;
     if args.output.json {
@@ -37,11 +37,12 @@ pub(crate) fn verify(name: &str, args: &VerifyArgs) -> Outcome {
 }
 
 /// Adds the check `layers`: every layer of the bundle is there and has the digest and size that the manifest says. Resolving would
-/// notice one bad table when it is used; whoever verifies a bundle asks about all of it.
-fn with_layers(opened: &OpenedBundle, world: &World) -> Verdict {
+/// notice one bad table when it is used; whoever verifies a bundle asks about all of it. The receipt is named as a source of time.
+fn with_layers(opened: &OpenedBundle, receipt: &Receipt, world: &World) -> Verdict {
     let mut checks = Checks::new();
     checks.absorb("", &opened.verdict);
     checks.set_time(opened.verdict.time().clone());
+    checks.narrow_time(&TimeInterval { sources: receipt.kit.iter().map(imported_under).collect(), ..TimeInterval::default() });
     let Some(bundle) = &opened.verified else { return opened.verdict.clone() };
     let layers = &bundle.manifest().layers;
     let progress = Progress::start("verify", layers.len());
@@ -59,6 +60,11 @@ fn with_layers(opened: &OpenedBundle, world: &World) -> Verdict {
         Some(reason) => checks.fail("layers", &reason),
     }
     checks.conclude(opened.verdict.assurance())
+}
+
+/// What a receipt adds: no clock stood beside the import, so it is a record and moves neither end.
+fn imported_under(kit: &ReceiptKit) -> String {
+    format!("import receipt: admitted to this store under kit {}, so not before {}; a record, which bounds nothing", kit.sequence, kit.reference_time)
 }
 
 /// Applies `--skip`.

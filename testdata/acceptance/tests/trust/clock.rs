@@ -27,6 +27,9 @@ fn a_clock_at_1970_or_2099_changes_no_verdict_and_says_so() {
     };
     let (right, quiet) = at("2026-11-01 12:00:00");
     assert!(!quiet.contains("warning"), "{quiet}");
+    let time = serde_json::from_slice::<serde_json::Value>(&right).unwrap()["time"].clone();
+    let receipt = "import receipt: admitted to this store under kit 1, so not before 2026-11-01T00:00:00Z; a record, which bounds nothing";
+    assert!(time["sources"].as_array().unwrap().contains(&receipt.into()), "{time}");
     for time in ["1970-01-02 00:00:00", "2099-12-31 00:00:00"] {
         let (verdict, said) = at(time);
         assert_eq!(verdict, right, "{time}");

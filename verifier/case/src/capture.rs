@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Failure, note};
+use sealtrace_console::{ExitCode, Failure, escape};
 use sealtrace_digest::CaptureSha256;
 use sealtrace_store::read_bounded;
 use sealtrace_trace::MAX_CAPTURE_BYTES;
@@ -26,17 +26,19 @@ pub struct FoundCapture {
     pub bytes: Vec<u8>,
     /// Their SHA-256, as computed.
     pub sha256: CaptureSha256,
+    /// A file that lies where the capture should, and is another.
+    pub passed_over: Option<PathBuf>,
 }
 
 impl FoundCapture {
     /// Digests a capture.
     pub fn of(bytes: Vec<u8>) -> Self {
         let sha256 = CaptureSha256::of(&bytes);
-        Self { bytes, sha256 }
+        Self { bytes, sha256, passed_over: None }
     }
 }
 
-/// The capture with this digest: `explicit`, beside the trace, then in the store; the first whose digest matches.
+/// The capture with this digest: `explicit` and no other, else the one beside the trace, else the store's.
 ///
 /// # Errors
 /// Exit 2, naming the digest and the places looked at, when none matches.
@@ -46,25 +48,30 @@ pub fn find_capture(
     explicit: Option<&Path>,
     captures: Option<&Path>,
 ) -> Result<FoundCapture, Failure> {
-    let stored = captures.map(|folder| folder.join("sha256").join(sha256.hex()));
-    let places: Vec<PathBuf> = explicit.map(Path::to_owned).into_iter().chain([capture_beside(trace)]).chain(stored).collect();
-    let mut looked = Vec::new();
+    let places = match explicit {
+        Some(explicit) => vec![explicit.to_owned()],
+        None => [capture_beside(trace)].into_iter().chain(captures.map(|folder| folder.join("sha256").join(sha256.hex()))).collect(),
+    };
+    let (mut looked, mut passed_over) = (Vec::new(), None);
     for place in places {
         match read_bounded(&place, u64::try_from(MAX_CAPTURE_BYTES).unwrap_or(u64::MAX)) {
             Ok(bytes) => {
                 let found = FoundCapture::of(bytes);
-                if found.sha256 != *sha256 {
-                    looked.push(format!("{} (sha256 {})", place.display(), found.sha256.hex()));
-                    continue;
+                if found.sha256 == *sha256 {
+                    return Ok(FoundCapture { passed_over, ..found });
                 }
-                if explicit.is_some_and(|explicit| explicit != place) {
-                    note(&format!("the capture given is not the one of this trace; {} is, and was used", place.display()));
-                }
-                return Ok(found);
+                looked.push(format!("{} (sha256 {})", escape(&place.display().to_string()), found.sha256.hex()));
+                passed_over = Some(place);
             }
-            Err(error) => looked.push(format!("{} ({error})", place.display())),
+            Err(error) => looked.push(error.to_string()),
         }
     }
+    let next = match explicit {
+        Some(_) => {
+            "give the capture of this trace, or leave --capture out: the one beside the trace or in the store is found by its digest"
+        }
+        None => "give the file with --capture F; without it nothing can be replayed",
+    };
     Err(Failure::new(ExitCode::NoVerdict, format_args!("no capture with sha256 {}; looked at {}", sha256.hex(), looked.join(", ")))
-        .hint("give the file with --capture F; without it nothing can be replayed"))
+        .hint(next))
 }

@@ -7,11 +7,13 @@
 mod bundles;
 mod capture;
 mod judging;
+mod policy_checks;
 mod trace;
 mod witness_checks;
 
 pub use bundles::{Bundles, OpenedBundles, check_reference, open_bundle, store_graph, trust_folder};
 pub use capture::{FoundCapture, capture_beside, find_capture, stem};
 pub use judging::{Judging, JudgingArgs, read_policy, warn_of_clock};
+pub use policy_checks::check_policy;
 pub use trace::{OpenTrace, Signature, open_trace};
 pub use witness_checks::check_witness;

@@ -101,13 +101,17 @@ fn open_signed(bytes: &[u8], trust: Option<&Trust>, checks: &mut Checks) -> Resu
     if let Some(verified) = trust.and_then(|trust| open_statement(bytes, trust, checks)) {
         return Ok((Arc::clone(verified.statement()), verified.digest(), Signature::Verified(Box::new(verified))));
     }
-    let bundle = SigstoreBundle::parse(bytes).map_err(|error| malformed("trace", &error))?;
+    let bundle = SigstoreBundle::parse(bytes).map_err(|error| {
+        let next = "ask for the trace again, as trace-resolve wrote it; any other Sigstore bundle: trace-verify sigstore --bundle F FILE_OR_DIGEST";
+        malformed("trace", &error).hint(next)
+    })?;
     let signature = if trust.is_some() { Signature::Rejected } else { Signature::Unchecked };
     Ok((Arc::new(parse_statement(&bundle.envelope.payload)?), bundle.envelope.statement_digest(), signature))
 }
 
 fn parse_statement(payload: &[u8]) -> Result<Statement, Failure> {
-    Statement::parse(payload).map_err(|error| malformed("trace statement", &error))
+    Statement::parse(payload)
+        .map_err(|error| malformed("trace statement", &error).hint("ask for the trace again, as trace-resolve wrote it"))
 }
 
 fn malformed(what: &str, error: &dyn std::error::Error) -> Failure {

@@ -91,6 +91,11 @@ pub struct StoreArgs {
 }
 
 impl StoreArgs {
+    /// The option as it was given, for a next step.
+    pub fn given(&self) -> Option<&std::path::Path> {
+        self.store.as_deref()
+    }
+
     /// The store's folder (DESIGN, *Interface*). `is_root`: whether the effective user is root.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 use sealtrace_bundle::VerifiedBundle;
 use sealtrace_case::{
-    Bundles, OpenTrace, OpenedBundles, Signature, check_witness, find_capture, open_trace, read_policy, store_graph, trust_folder,
+    Bundles, OpenTrace, OpenedBundles, Signature, check_policy, check_witness, find_capture, open_trace, read_policy, store_graph,
+    trust_folder,
 };
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_digest::BlobDigest;
@@ -66,7 +67,10 @@ pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
     let witness = own.conclude(Assurance::Signed);
     checks.absorb("", &witness);
     let mut assurance = if signature == SignatureState::Verified { Assurance::LoggedLocally } else { Assurance::None };
-    let bundles = open_bundles(&trace, store.as_ref().map_err(no_store), trust, (&mut checks, &mut assurance))?;
+    let bundles = open_bundles(&trace, store.as_ref().map_err(no_store), trust.as_ref(), (&mut checks, &mut assurance))?;
+    if let Ok(trust) = &trust {
+        obey(&trace, &bundles, trust, cli, &mut checks)?;
+    }
     Ok(World { trace, signature, capture, store: store.ok(), bundles, witness, verdict: checks.conclude(assurance) })
 }
 
@@ -91,33 +95,46 @@ fn accept(trace: &OpenTrace, cli: &Cli, trust: &Result<Trust, Failure>) -> Resul
         Signature::Unchecked => SignatureState::Unchecked,
     };
     match (state, trust) {
-        (SignatureState::Rejected, _) if !cli.unverified => {
-            let verdict = trace.checks.clone().conclude(Assurance::None);
-            let check = verdict.decisive();
-            let id = check.map_or("signature", |check| check.id.as_str());
-            let reason = check.and_then(|check| check.reason.as_deref()).unwrap_or("no reason given");
-            let exit = if verdict.exit() == ExitCode::Done { ExitCode::Rejected } else { verdict.exit() };
-            Err(Failure::new(exit, format_args!("signature rejected: check {id} did not pass: {reason}"))
-                .hint("see every check: trace-verify TRACE --json; to replay all the same: --unverified"))
-        }
+        (SignatureState::Rejected, _) if !cli.unverified => Err(rejected(&trace.checks.clone().conclude(Assurance::None))),
         (SignatureState::Unchecked, Err(failure)) if !cli.unverified => Err(failure.clone()),
         _ => Ok(state),
     }
 }
 
+/// Refuses a trace that a rule of the policy forbids, unless told otherwise.
+fn obey(trace: &OpenTrace, bundles: &[VerifiedBundle], trust: &Trust, cli: &Cli, checks: &mut Checks) -> Result<(), Failure> {
+    let mut rules = Checks::new();
+    check_policy(trace, bundles.iter(), trust, &mut rules);
+    let verdict = rules.conclude(Assurance::None);
+    if verdict.exit() != ExitCode::Done && !cli.unverified {
+        return Err(rejected(&verdict));
+    }
+    checks.absorb("", &verdict);
+    Ok(())
+}
+
+fn rejected(verdict: &Verdict) -> Failure {
+    let check = verdict.decisive();
+    let id = check.map_or("signature", |check| check.id.as_str());
+    let reason = check.and_then(|check| check.reason.as_deref()).unwrap_or("no reason given");
+    let exit = if verdict.exit() == ExitCode::Done { ExitCode::Rejected } else { verdict.exit() };
+    Failure::new(exit, format_args!("trace rejected: check {id} did not pass: {reason}"))
+        .hint("see every check: trace-verify TRACE --json; to replay all the same: --unverified")
+}
+
 fn open_bundles(
     trace: &OpenTrace,
     store: Result<&Store, Failure>,
-    trust: Result<Trust, Failure>,
+    trust: Result<&Trust, &Failure>,
     (checks, assurance): (&mut Checks, &mut Assurance),
 ) -> Result<Vec<VerifiedBundle>, Failure> {
     let digests = &trace.witness.symbolization.bundles;
     let Some(first) = digests.first() else { return Ok(Vec::new()) };
-    let (store, trust) = (store?, trust?);
+    let (store, trust) = (store?, trust.map_err(Clone::clone)?);
     let graph = store_graph(store)?;
     let graph = graph.ok_or_else(|| missing(first))?;
     let opened = OpenedBundles::default();
-    let world = Bundles { blobs: store.oci(), graph: &graph, trust: &trust, opened: &opened };
+    let world = Bundles { blobs: store.oci(), graph: &graph, trust, opened: &opened };
     let mut bundles = Vec::with_capacity(digests.len());
     for digest in digests {
         if !graph.manifests().contains_key(digest) {

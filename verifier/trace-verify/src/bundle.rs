@@ -64,7 +64,10 @@ fn with_layers(opened: &OpenedBundle, receipt: &Receipt, world: &World) -> Verdi
 
 /// What a receipt adds: no clock stood beside the import, so it is a record and moves neither end.
 fn imported_under(kit: &ReceiptKit) -> String {
-    format!("import receipt: admitted to this store under kit {}, so not before {}; a record, which bounds nothing", kit.sequence, kit.reference_time)
+    format!(
+        "import receipt: admitted to this store under kit {}, so not before {}; a record, which bounds nothing",
+        kit.sequence, kit.reference_time
+    )
 }
 
 /// Applies `--skip`.

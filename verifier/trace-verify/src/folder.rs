@@ -87,9 +87,18 @@ fn report(trace: &Path, verdict: &Verdict, args: &VerifyArgs) {
         }
         return;
     }
+    for warning in verdict.checks().iter().filter(|check| check.outcome == sealtrace_verdict::Outcome::Pass) {
+        if let Some(reason) = &warning.reason {
+            note(&format!("warning: {}: {}: {}", shown(trace), warning.id, escape(reason)));
+        }
+    }
     let reason = verdict.decisive().map_or_else(String::new, |check| {
         let reason = check.reason.as_deref().unwrap_or("no reason given");
-        format!("  {}: {}", check.id, escape(reason))
+        let values = match (&check.expected, &check.found) {
+            (Some(expected), Some(found)) => format!(" (expected {}, found {})", escape(expected), escape(found)),
+            _ => String::new(),
+        };
+        format!("  {}: {}{values}", check.id, escape(reason))
     });
     print(&format!("{}  {}{reason}", crate::render::word(verdict.conclusion()), shown(trace)));
 }
@@ -123,7 +132,8 @@ fn report_failure(trace: &Path, failure: &Failure, args: &VerifyArgs) -> ExitCod
         let error = json!({"exit": failure.exit().code(), "message": failure.message()});
         print_json(&json!({"trace": trace.display().to_string(), "error": error}));
     } else {
-        print(&format!("NO VERDICT  {}  {}", shown(trace), failure.message()));
+        let conclusion = if failure.exit() == ExitCode::Malformed { Conclusion::Malformed } else { Conclusion::Undecided };
+        print(&format!("{}  {}  {}", crate::render::word(conclusion), shown(trace), failure.message()));
     }
     failure.exit()
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use sealtrace_bundle::{OpenedBundle, VerifiedBundle};
-use sealtrace_case::{Bundles, FoundCapture, OpenTrace, Signature, check_witness, open_trace};
+use sealtrace_case::{Bundles, FoundCapture, OpenTrace, Signature, check_policy, check_witness, open_trace};
 use sealtrace_console::{ExitCode, Failure};
 use sealtrace_layout::Attachment;
 use sealtrace_trace::Capture;
-use sealtrace_trust::Trust;
-use sealtrace_verdict::{Assurance, Checks, Verdict};
+use sealtrace_verdict::{Assurance, Verdict};
 
 /// A trace with its verdict and what the verdict rests on.
 pub(crate) struct Judged {
@@ -44,15 +43,27 @@ pub(crate) fn judge(
     find_capture: impl FnOnce(&OpenTrace) -> Result<FoundCapture, Failure>,
 ) -> Result<Judged, Failure> {
     let mut trace = open_trace(&bytes, Some(world.trust))?;
-    let FoundCapture { bytes: capture_bytes, sha256: capture_sha256 } = find_capture(&trace)?;
+    let FoundCapture { bytes: capture_bytes, sha256: capture_sha256, passed_over } = find_capture(&trace)?;
     let capture = Capture::parse(&capture_bytes).map_err(|error| Failure::from_error(ExitCode::Malformed, "capture", &error))?;
     let mut checks = std::mem::take(&mut trace.checks);
     if matches!(trace.signature, Signature::Unsigned) {
         checks.undecided("dsse-signature", "the statement is unsigned: nobody vouches for it");
     }
-    checks.compare("capture-digest", &trace.witness.capture_ref.sha256.hex(), &capture_sha256.hex());
+    let (named, found) = (trace.witness.capture_ref.sha256.hex(), capture_sha256.hex());
+    match passed_over.filter(|_| named == found) {
+        Some(other) => {
+            let other = other.display();
+            checks.warn(
+                "capture-digest",
+                &found,
+                &format!("{other} is the capture of another trace, or was changed; the store's was used"),
+            );
+        }
+        None => {
+            checks.compare("capture-digest", &named, &found);
+        }
+    }
     check_witness(&trace.statement, &trace.witness, &capture, Some(world.trust), &mut checks);
-    check_coverage(&trace, world.trust, &mut checks);
     let mut assurance = match &trace.signature {
         Signature::Verified(statement) => statement.assurance(),
         _ => Assurance::None,
@@ -72,38 +83,7 @@ pub(crate) fn judge(
             bundles.push(opened);
         }
     }
-    check_predicates(&trace, &bundles, world.trust, &mut checks);
+    check_policy(&trace, bundles.iter().filter_map(|opened| opened.verified.as_ref()), world.trust, &mut checks);
     let verdict = checks.conclude(assurance);
     Ok(Judged { bytes, trace, capture, capture_bytes, opened: bundles, verdict })
-}
-
-/// `policy-coverage`: enough of the trace's frames have names.
-fn check_coverage(trace: &OpenTrace, trust: &Trust, checks: &mut Checks) {
-    let minimum = trust.rules().minimum_coverage();
-    if minimum == 0 {
-        return;
-    }
-    let coverage = &trace.witness.coverage;
-    let found = format!("{} of {} frames resolved ({} %)", coverage.frames_resolved, coverage.frames_total, coverage.percent());
-    if coverage.reaches(minimum.into()) {
-        checks.pass("policy-coverage", &found);
-    } else {
-        checks.differ("policy-coverage", &format!("at least {minimum} %"), &found, "the policy asks for more");
-    }
-}
-
-/// `policy-predicates`: of each predicate type that is asked for there is a verified statement.
-fn check_predicates(trace: &OpenTrace, bundles: &[Arc<OpenedBundle>], trust: &Trust, checks: &mut Checks) {
-    let required: Vec<&str> = trust.rules().required_predicate_types().collect();
-    if required.is_empty() {
-        return;
-    }
-    let own = matches!(trace.signature, Signature::Verified(_)).then_some(trace.statement.predicate_type.as_str());
-    let sealed = bundles.iter().filter_map(|opened| opened.verified.as_ref());
-    let sealed = sealed.map(|bundle| bundle.statement().statement().predicate_type.as_str());
-    let verified: Vec<&str> = own.into_iter().chain(sealed).collect();
-    match required.iter().find(|required| !verified.contains(required)) {
-        None => checks.pass("policy-predicates", &required.join(" ")),
-        Some(missing) => checks.differ("policy-predicates", missing, &verified.join(" "), "no verified statement of this type is here"),
-    }
 }

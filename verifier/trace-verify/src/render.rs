@@ -6,7 +6,7 @@ use sealtrace_bundle::{LogPosition, VerifiedBundle};
 use sealtrace_case::Signature;
 use sealtrace_console::{Stream, Tone, escape, note, paint, print};
 use sealtrace_digest::BlobDigest;
-use sealtrace_verdict::{Assurance, Conclusion, Outcome, Verdict, codes};
+use sealtrace_verdict::{Assurance, Conclusion, Outcome, SKIPPED_ON_REQUEST, Verdict, codes};
 
 use crate::judge::Judged;
 
@@ -16,7 +16,7 @@ pub(crate) fn bundle(digest: &BlobDigest, verdict: &Verdict, verified: Option<&V
     print(&format!("{}  symbol bundle {name}{digest}", word(verdict.conclusion())));
     if let Some(bundle) = verified {
         print(&format!("signed by  {}", bundle.signer()));
-        print(&logged(bundle.log(), verdict));
+        print(&logged(bundle.log(), bundle.statement().assurance(), verdict));
         let coverage =
             |field: fn(&sealtrace_symbols::Coverage) -> u64| bundle.index().modules.iter().map(|m| field(&m.coverage)).sum::<u64>();
         print(&format!(
@@ -38,8 +38,15 @@ pub(crate) fn trace(path: &Path, judged: &Judged, verdict: &Verdict) {
     match &judged.trace.signature {
         Signature::Verified(statement) => {
             print(&format!("signed by  {}", statement.signer()));
-            print(&logged(statement.log(), verdict));
+            print(&logged(statement.log(), statement.assurance(), verdict));
+            if verdict.conclusion() == Conclusion::Verified && verdict.assurance() != statement.assurance() {
+                print(&format!("assurance  {}: no more than the least of its symbol bundles", verdict.assurance().as_str()));
+            }
         }
+        Signature::Rejected => match signer(verdict) {
+            Some(key) => print(&format!("signature  valid, by {key}; the trace is rejected by another check")),
+            None => print("signature  rejected"),
+        },
         other => print(&format!("signature  {}", other.word())),
     }
     let coverage = &witness.coverage;
@@ -66,9 +73,15 @@ pub(crate) fn word(conclusion: Conclusion) -> String {
     paint(Stream::Stdout, tone, word)
 }
 
-fn logged(log: &LogPosition, verdict: &Verdict) -> String {
+/// The key whose signature holds, though the statement does not count.
+fn signer(verdict: &Verdict) -> Option<&str> {
+    let mut checks = verdict.checks().iter();
+    checks.find(|check| check.id == "dsse-signature" && check.outcome == Outcome::Pass).and_then(|check| check.found.as_deref())
+}
+
+fn logged(log: &LogPosition, assurance: Assurance, verdict: &Verdict) -> String {
     let (origin, index, size) = (log.origin(), log.index().0, log.tree_size().0);
-    let meaning = match verdict.assurance() {
+    let meaning = match assurance {
         Assurance::None | Assurance::Signed => "not established",
         Assurance::LoggedLocally => "logged-locally: whoever writes this log could rewrite it",
         Assurance::CosignedByPeer => "cosigned-by-peer",
@@ -91,8 +104,13 @@ pub(crate) fn checked(verdict: &Verdict) -> String {
     format!("checked    {pass} passed, {fail} failed, {skipped} skipped{listed}")
 }
 
-/// Where the verdict is not verified: every check that decided it, and the next step.
+/// Where the verdict is not verified: every check that decided it, and the next step of whoever made the evidence or keeps the trust.
 pub(crate) fn conclusion(verdict: &Verdict) {
+    concluded(verdict, |id| codes::explain(id).map(|text| text.next));
+}
+
+/// The same with other next steps.
+pub(crate) fn concluded(verdict: &Verdict, next: impl Fn(&str) -> Option<&'static str>) {
     const SHOWN: usize = 8;
     for check in verdict.checks().iter().filter(|check| check.outcome == Outcome::Pass) {
         if let Some(reason) = &check.reason {
@@ -110,8 +128,15 @@ pub(crate) fn conclusion(verdict: &Verdict) {
     if decisive.len() > SHOWN {
         print(&format!("           and {} more; --json lists each", decisive.len() - SHOWN));
     }
-    if let Some(text) = decisive.first().and_then(|check| codes::explain(&check.id)) {
-        note(&format!("  next: {}", text.next));
+    let Some(first) = decisive.first() else { return };
+    if first.reason.as_deref() == Some(SKIPPED_ON_REQUEST) {
+        note("  next: run it again without --skip");
+        return;
+    }
+    if let Some(next) = next(&first.id) {
+        note(&format!("  next: {next}"));
+    }
+    if let Some(text) = codes::explain(&first.id) {
         note(&format!("  more: trace-verify explain {}", text.id));
     }
 }

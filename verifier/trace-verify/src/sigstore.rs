@@ -135,7 +135,10 @@ pub(crate) fn read(path: &Path, limit: usize, what: &str) -> Result<Vec<u8>, Fai
 fn artifact(text: &str) -> Result<Artifact, Failure> {
     let path = Path::new(text);
     if text.starts_with("sha256:") && !path.exists() {
-        return Artifact::parse_digest(text).map_err(|error| Failure::from_error(ExitCode::NoVerdict, "artifact", &error));
+        return Artifact::parse_digest(text).map_err(|error| {
+            Failure::from_error(ExitCode::NoVerdict, "artifact", &error)
+                .hint("write the digest as sha256sum prints it: sha256:<64 lower-case hex digits>")
+        });
     }
     let failed =
         |error: &std::io::Error| Failure::io("read", path, error).hint("name the file that was signed, or its digest as sha256:<hex>");
@@ -163,6 +166,25 @@ fn artifact(text: &str) -> Result<Artifact, Failure> {
 
 fn shown(path: &Path) -> String {
     escape(&path.display().to_string())
+}
+
+/// What whoever verifies the evidence of others can do; the steps of [`render::conclusion`] are for those who make it.
+fn next_step(id: &str) -> &'static str {
+    match id {
+        "log-trusted" | "certificate-path" | "certificate-sct" | "timestamp" | "log-key-window" => {
+            "name the trusted root of the instance that signed: --trusted-root F, or --staging; if that is the right one, do not use the artifact"
+        }
+        "signing-material" => "ask with --certificate-identity and --certificate-oidc-issuer, or with --key",
+        "key-hint" | "signer-trusted" => "name the key that should have signed: --key PEM",
+        "certificate-identity" | "certificate-issuer" => {
+            "name who should have signed: --certificate-identity I --certificate-oidc-issuer U; if that was said, do not use the artifact"
+        }
+        "message-digest" | "subject-digest" => "name the artifact that belongs to this bundle; if it is the one, do not use it",
+        "witness-quorum" | "cosignatures" => {
+            "compare the tlog-policy with the checkpoint's signature lines; ask for the bundle with a later, cosigned checkpoint"
+        }
+        _ => "fetch the bundle again from its publisher, as it was; if it stays the same, do not use the artifact",
+    }
 }
 
 fn document(verdict: &Verdict, verified: Option<&VerifiedArtifact>, root: &Root) -> Result<serde_json::Value, Failure> {
@@ -205,5 +227,5 @@ fn show(artifact: &str, verdict: &Verdict, verified: Option<&VerifiedArtifact>, 
     }
     print(&format!("root       {} sha256 {}", root.name, root.sha256));
     print(&render::checked(verdict));
-    render::conclusion(verdict);
+    render::concluded(verdict, |id| Some(next_step(id)));
 }

@@ -128,6 +128,9 @@ pub struct TimeInterval {
     pub sources: Vec<String>,
 }
 
+/// The reason of a check that was left out because its user said so.
+pub const SKIPPED_ON_REQUEST: &str = "skipped on request";
+
 /// A finished verdict. Made by [`Checks::conclude`] only; serialises as DESIGN's verdict JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
@@ -180,7 +183,7 @@ impl Verdict {
         for check in self.checks.iter_mut().filter(|check| ids.contains(&check.id)) {
             skipped = true;
             check.outcome = Outcome::Skipped;
-            check.reason = Some("skipped on request".to_owned());
+            check.reason = Some(SKIPPED_ON_REQUEST.to_owned());
             check.needed = true;
         }
         if !skipped {

@@ -18,7 +18,7 @@ pub(super) struct ProveArgs {
     #[arg(long, value_name = "N")]
     index: u64,
     /// The proof file to write
-    #[arg(short, long = "output", value_name = "F.tlog-proof")]
+    #[arg(short = 'o', long = "output", value_name = "F.tlog-proof")]
     proof: PathBuf,
     /// Write the entry itself here as well
     #[arg(long, value_name = "FILE")]

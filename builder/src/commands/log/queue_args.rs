@@ -13,6 +13,8 @@ pub(super) struct QueueArgs {
     /// The folder of pending bundles [default: state/pending of the store]
     #[arg(long, value_name = "DIR")]
     queue: Option<PathBuf>,
+    #[command(flatten)]
+    store: StoreArgs,
 }
 
 impl QueueArgs {
@@ -24,12 +26,12 @@ impl QueueArgs {
         if let Some(folder) = &self.queue {
             return Ok(Queue::at(folder.clone()));
         }
-        let store = StoreArgs::default().path(rustix::process::geteuid().is_root())?;
+        let store = self.store.path(rustix::process::geteuid().is_root())?;
         Ok(Queue::at(store.join("state").join("pending")))
     }
 
     /// The argument again, for a next step.
     pub(super) fn again(&self) -> String {
-        next::option("--queue", self.queue.as_deref())
+        format!("{}{}", next::option("--queue", self.queue.as_deref()), next::option("--store", self.store.given()))
     }
 }

@@ -118,7 +118,8 @@ fn report(args: &SubmitArgs, submitted: &[serde_json::Value], kept: &[Kept]) -> 
         print("nothing is pending");
     }
     if !kept.is_empty() {
-        note(&format!("next: symbol-bundle log submit --pending{}", args.queue.again()));
+        let log = if kept.iter().any(|kept| kept.item.log.is_none() && !names_log(args)) { " --log DIR (or --rekor URL)" } else { "" };
+        note(&format!("next: symbol-bundle log submit --pending{}{log}", args.queue.again()));
     }
     exit
 }

@@ -87,7 +87,9 @@ impl Place {
                 checks.pass("cosignatures", &format!("the kit's tlog-policy is met by {}", cosigned.witnesses.join(", ")));
                 self.cosigned(&cosigned, log.origin(), Bounds::point);
             }
-            Err(PolicyRefusal::Quorum(missed)) => checks.skipped("cosignatures", &missed.to_string()),
+            Err(PolicyRefusal::Quorum(missed)) => {
+                checks.skipped("cosignatures", &format!("of the checkpoint that came with the entry: {missed}"));
+            }
             Err(refused) => checks.fail("cosignatures", &refused.to_string()),
         }
     }

@@ -1,7 +1,7 @@
 //! The log half of a Sigstore bundle: the entry is this envelope's, the checkpoint is a trusted log's, the entry is in its tree.
 
-use sealtrace_digest::PaeDigest;
-use sealtrace_envelope::{EntryBody, EntryVerifier, LogEntry, SigstoreBundle, encode_base64};
+use sealtrace_digest::{KeyId, PaeDigest};
+use sealtrace_envelope::{EntryBody, EntryVerifier, LogEntry, SigstoreBundle};
 use sealtrace_tlog::{LeafHash, LeafIndex, LogKey, NodeHash, RootHash, SignedCheckpoint, TreeHead, TreeSize, verify_inclusion};
 use sealtrace_trust::Trust;
 use sealtrace_verdict::Checks;
@@ -148,7 +148,8 @@ fn check_checkpoint(entry: &LogEntry, checkpoint: &SignedCheckpoint, trust: &Tru
                 "no log is trusted yet: install a trust folder with `symbol-bundle trust add FOLDER --store DIR`",
             );
         } else {
-            checks.fail("log-trusted", &format!("log key {} is not in the trust folder", encode_base64(&entry.log_key_id)));
+            let (origin, key) = (&checkpoint.checkpoint().origin, KeyId::from_bytes(entry.log_key_id).hex());
+            checks.fail("log-trusted", &format!("log {origin} with key {key} is not in {}", trust.words()));
         }
         for id in LOG_CHECKS {
             checks.skipped(id, "the log is not trusted");

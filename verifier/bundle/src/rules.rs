@@ -12,7 +12,7 @@ pub(crate) fn check(signed: &SignedStatement, log: &LogPosition, place: &Place, 
     check_signer(signed, trust, checks);
     check_denied(signed, log, place, trust, checks);
     check_kit_age(place, trust, checks);
-    check_place(place, signed.times().len(), trust, checks);
+    check_place(place, log.origin(), signed.times().len(), trust, checks);
 }
 
 fn check_signer(signed: &SignedStatement, trust: &Trust, checks: &mut Checks) {
@@ -105,7 +105,7 @@ fn check_kit_age(place: &Place, trust: &Trust, checks: &mut Checks) {
 }
 
 /// `policy-assurance`, `policy-time`, `policy-quorum`, `policy-logs`, `policy-timestamps`.
-fn check_place(place: &Place, stamps: usize, trust: &Trust, checks: &mut Checks) {
+fn check_place(place: &Place, origin: &str, stamps: usize, trust: &Trust, checks: &mut Checks) {
     let rules = trust.rules();
     if let Some(minimum) = rules.minimum_assurance() {
         let (minimum_name, found) = (minimum.as_str(), place.assurance.as_str());
@@ -113,7 +113,7 @@ fn check_place(place: &Place, stamps: usize, trust: &Trust, checks: &mut Checks)
             checks.pass("policy-assurance", found);
         } else {
             let why = place.unproven.as_ref().map_or_else(
-                || "cosignatures that meet the kit's tlog-policy are missing".to_owned(),
+                || format!("cosignatures over {origin} are missing: {}", missing(trust)),
                 |known| format!("nothing proves that the log's tree and the known one of size {} are of one log", known.tree.size),
             );
             checks.differ("policy-assurance", minimum_name, found, &why);
@@ -129,12 +129,19 @@ fn check_place(place: &Place, stamps: usize, trust: &Trust, checks: &mut Checks)
         if place.quorum {
             checks.pass("policy-quorum", "the cosignatures meet the kit's tlog-policy");
         } else {
-            checks.fail("policy-quorum", "the policy asks for the quorum of the kit's tlog-policy, and the cosignatures do not meet it");
+            checks.fail("policy-quorum", &format!("the policy asks for cosignatures over {origin}: {}", missing(trust)));
         }
     }
     // A statement of ours is in one log.
     counted("policy-logs", "log(s)", rules.minimum_logs(), 1, checks);
     counted("policy-timestamps", "time stamp(s)", rules.minimum_timestamps(), u32::try_from(stamps).unwrap_or(u32::MAX), checks);
+}
+
+fn missing(trust: &Trust) -> &'static str {
+    match trust.kit() {
+        Some(_) => "those that are here do not meet the kit's tlog-policy",
+        None => "no kit is installed, so no log witness is known",
+    }
 }
 
 fn counted(id: &'static str, what: &str, minimum: u32, found: u32, checks: &mut Checks) {

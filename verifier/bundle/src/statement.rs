@@ -240,7 +240,7 @@ fn trusted_signer<'a>(bundle: &SigstoreBundle, trust: &'a Trust, checks: &mut Ch
             Some(key)
         }
         None => {
-            checks.fail("signer-trusted", &format!("key {} is not in the trust folder", id.hex()));
+            checks.fail("signer-trusted", &format!("key {} is not in {}", id.hex(), trust.words()));
             None
         }
     }

@@ -57,7 +57,7 @@ fn check_freshness(witness: &MicroWitness, trust: Option<&Trust>, checks: &mut C
         (Some(freshness), Some(trust)) => {
             let verified = SignedCheckpoint::parse(&freshness.checkpoint).map_err(|error| error.to_string()).and_then(|checkpoint| {
                 let origin = &checkpoint.checkpoint().origin;
-                let log = trust.log_by_origin(origin).ok_or_else(|| format!("log {origin:?} is not in the trust folder"))?;
+                let log = trust.log_by_origin(origin).ok_or_else(|| format!("log {origin:?} is not in {}", trust.words()))?;
                 checkpoint
                     .verify(log)
                     .map_err(|error| error.to_string())

@@ -135,9 +135,21 @@ pub enum CosignRefusal {
         /// The size cosigned last.
         known: TreeSize,
     },
+    /// The checkpoint is of a smaller tree than the one cosigned last.
+    #[error("rollback: the log witness has cosigned this log at size {known}, and the checkpoint has size {size}: this copy of the log is older")]
+    RolledBack {
+        /// Old size of the request.
+        old: TreeSize,
+        /// The checkpoint's size.
+        size: TreeSize,
+        /// The size cosigned last.
+        known: TreeSize,
+    },
     /// Another tree of the size that was cosigned last: the log forked.
-    #[error("checkpoint of size {size} has another root than the one cosigned: cosigned {}, found {}", known.hex(), found.hex())]
+    #[error("fork: checkpoint of size {size} has another root than the one cosigned: cosigned {}, found {}", known.hex(), found.hex())]
     Fork {
+        /// Old size of the request.
+        old: TreeSize,
         /// The size.
         size: TreeSize,
         /// Root cosigned.
@@ -157,7 +169,9 @@ impl CosignRefusal {
             Self::UnknownLog { .. } => 404,
             Self::Signature { .. } => 403,
             Self::Shrinks { .. } => 400,
-            Self::Stale { .. } | Self::Fork { .. } => 409,
+            // Such a request is 400 whatever else is wrong with it.
+            Self::RolledBack { old, size, .. } | Self::Fork { old, size, .. } if old > size => 400,
+            Self::Stale { .. } | Self::RolledBack { .. } | Self::Fork { .. } => 409,
             Self::Proof(_) => 422,
         }
     }
@@ -165,7 +179,8 @@ impl CosignRefusal {
     /// The size that a 409 answer's body states.
     pub fn known_size(&self) -> Option<TreeSize> {
         match self {
-            Self::Stale { known, .. } => Some(*known),
+            _ if self.status() != 409 => None,
+            Self::Stale { known, .. } | Self::RolledBack { known, .. } => Some(*known),
             Self::Fork { size, .. } => Some(*size),
             _ => None,
         }
@@ -196,8 +211,11 @@ impl Cosignable {
     }
 }
 
-/// The decision of a log witness, in the order of C2SP tlog-witness. The caller must take the state, decide and replace the state as one
+/// The decision of a log witness, with the statuses of C2SP tlog-witness. The caller must take the state, decide and replace the state as one
 /// step; of two requests decided on one state the later would roll the log back.
+///
+/// What the log signed is held against the tree cosigned last before anything that only the sender says: whoever carries a request chooses
+/// `old` and the proof, and could hide a fork or a rollback behind a wrong one.
 ///
 /// # Errors
 /// [`CosignRefusal`]
@@ -210,15 +228,18 @@ pub fn decide(request: &AddCheckpoint, logs: &[WitnessedLog]) -> Result<Cosignab
     request.checkpoint.note().verify(&keys).map_err(refused)?;
 
     let (old, new) = (request.old, said.tree.size);
+    let known = log.last.unwrap_or(TreeHead { size: TreeSize(0), root: RootHash::empty() });
+    if new == known.size && said.tree.root != known.root {
+        return Err(CosignRefusal::Fork { old, size: new, known: known.root, found: said.tree.root });
+    }
+    if new < known.size {
+        return Err(CosignRefusal::RolledBack { old, size: new, known: known.size });
+    }
     if old > new {
         return Err(CosignRefusal::Shrinks { old, new });
     }
-    let known = log.last.unwrap_or(TreeHead { size: TreeSize(0), root: RootHash::empty() });
     if old != known.size {
         return Err(CosignRefusal::Stale { old, known: known.size });
-    }
-    if old == new && request.proof.is_empty() && known.root != said.tree.root {
-        return Err(CosignRefusal::Fork { size: new, known: known.root, found: said.tree.root });
     }
     verify_consistency(&known, &said.tree, &request.proof).map_err(CosignRefusal::Proof)?;
     Ok(Cosignable { checkpoint: request.checkpoint.clone() })

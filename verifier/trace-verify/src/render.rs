@@ -40,7 +40,11 @@ pub(crate) fn trace(path: &Path, judged: &Judged, verdict: &Verdict) {
             print(&format!("signed by  {}", statement.signer()));
             print(&logged(statement.log(), statement.assurance(), verdict));
             if verdict.conclusion() == Conclusion::Verified && verdict.assurance() != statement.assurance() {
-                print(&format!("assurance  {}: no more than the least of its symbol bundles", verdict.assurance().as_str()));
+                let weakest = judged.bundles().find(|bundle| bundle.statement().assurance() == verdict.assurance());
+                let of = weakest.map(|bundle| {
+                    format!(": no more than that of {} {} in {}", bundle.name(), bundle.version(), escape(bundle.log().origin()))
+                });
+                print(&format!("assurance  {}{}", verdict.assurance().as_str(), of.unwrap_or_default()));
             }
         }
         Signature::Rejected => match signer(verdict) {

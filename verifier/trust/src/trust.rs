@@ -317,6 +317,11 @@ impl Trust {
         Ok(())
     }
 
+    /// What trust comes from, for messages.
+    pub fn words(&self) -> &'static str {
+        if self.kit.is_some() { "the installed kit" } else { "the trust folder" }
+    }
+
     /// The installed kit.
     pub fn kit(&self) -> Option<&SignedKit> {
         self.kit.as_deref()

@@ -250,7 +250,7 @@ const RULES: &[CheckText] = &[
         "policy-assurance",
         "the log entry reaches the assurance that the policy asks for",
         "cosignatures are missing, or nothing proves that the log is the one that was cosigned",
-        "carry the site's checkpoint out (symbol-bundle site checkpoint export), have it cosigned, and apply the kit that brings it back",
+        "have that log's checkpoint cosigned outside (a site's leaves with symbol-bundle site checkpoint export), and apply the kit that brings it back",
     ),
     check(
         "policy-time",

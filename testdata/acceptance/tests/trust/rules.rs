@@ -1,5 +1,6 @@
 //! Policies and deny lists.
 
+use sealtrace_acceptance::run;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, ids};
@@ -21,7 +22,9 @@ fn a_policy_file_adds_rules_and_each_failure_names_its_rule_and_the_next_step() 
     scene.enrolled();
     scene.resolve("site-log", "trace.sigstore.json");
     let line = "trace-verify trace.sigstore.json --capture capture.jsonl --policy policy.json";
+    let replay = "trace-replay --trace trace.sigstore.json --capture capture.jsonl --policy policy.json --seeds 1";
     policy(&scene, &json!({}));
+    scene.ok(replay);
     assert_eq!(scene.verdict(line).0, 0);
     for (changes, rule) in [
         (json!({"minimumAssurance": "cosigned-outside"}), "policy-assurance"),
@@ -39,7 +42,13 @@ fn a_policy_file_adds_rules_and_each_failure_names_its_rule_and_the_next_step() 
         assert!(code == 1 && !failed.is_empty() && failed.iter().all(|id| id == rule), "{rule}: {failed:?}");
         let said = scene.refused(line, 1);
         assert!(said.contains("next:") && said.contains(&format!("trace-verify explain {rule}")), "{said}");
+        let said = scene.refused(replay, 1);
+        assert!(said.contains(&format!("check {rule} did not pass")), "{said}");
     }
+    // The rule is what was broken, not the signature.
+    policy(&scene, &json!({"requireTime": true}));
+    let shown = run(&mut scene.tool(line));
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("signature  valid, by "), "{shown:?}");
     std::fs::write(scene.path("policy.json"), "{}").unwrap();
     scene.refused(line, 3);
     scene.refused(&line.replace("policy.json", "absent.json"), 2);
@@ -76,4 +85,26 @@ fn a_denied_key_counts_no_more_and_old_statements_only_where_order_is_anchored()
     scene.ok("symbol-bundle kit apply since-kit.json");
     let said = scene.refused("symbol-bundle import 2.0.tar", 1);
     assert!(said.contains("deny-list") && said.contains("laptop stolen"), "{said}");
+}
+
+#[test]
+fn a_capture_is_the_one_named_or_none_and_a_neighbour_that_is_another_is_told() {
+    let scene = Scene::new("captures");
+    scene.enrolled();
+    scene.resolve("site-log", "trace.sigstore.json");
+    let whole = scene.verdict("trace-verify trace.sigstore.json --capture capture.jsonl");
+    assert_eq!(whole.0, 0, "{}", whole.1);
+    std::fs::write(scene.path("other.jsonl"), "another capture\n").unwrap();
+    for named in ["absent.jsonl", "other.jsonl"] {
+        let said = scene.refused(&format!("trace-verify trace.sigstore.json --capture {named}"), 2);
+        assert!(said.contains(named) && said.contains("leave --capture out"), "{said}");
+    }
+    // The store has the right one.
+    std::fs::copy(scene.path("other.jsonl"), scene.path("trace.capture.jsonl")).unwrap();
+    let (code, verdict) = scene.verdict("trace-verify trace.sigstore.json");
+    let digest = verdict["checks"].as_array().unwrap().iter().find(|check| check["id"] == "capture-digest").unwrap().clone();
+    assert_eq!((code, &digest["outcome"]), (0, &"pass".into()), "{verdict}");
+    assert!(digest["reason"].as_str().unwrap().contains("trace.capture.jsonl"), "{digest}");
+    let folder = run(&mut scene.tool("trace-verify ."));
+    assert!(String::from_utf8_lossy(&folder.stderr).contains("warning: ./trace.sigstore.json: capture-digest"), "{folder:?}");
 }

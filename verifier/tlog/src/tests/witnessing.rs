@@ -69,9 +69,29 @@ fn a_log_that_forks_or_rewrites_is_not_cosigned() {
     let proof = consistency_proof(TreeSize(5), TreeSize(9), &|at| reader.node(at)).unwrap();
     let continued = AddCheckpoint { old: TreeSize(5), proof, checkpoint: log.checkpoint(head(&rewritten)) };
     assert!(matches!(decide(&continued, &known(&log, 5)), Err(CosignRefusal::Proof(ProofError::Root { .. }))));
+    // Whoever carries the request chooses `old` and the proof: neither hides the fork, and the status is that of the specification.
+    for (old, proof, status) in [(0, vec![], 409), (3, vec![], 409), (5, vec![NodeHash::from_bytes([1; 32])], 409), (9, vec![], 400)] {
+        let hidden = AddCheckpoint { old: TreeSize(old), proof, ..fork.clone() };
+        let refusal = decide(&hidden, &known(&log, 5)).unwrap_err();
+        assert_eq!((refusal.status(), refusal.is_fork()), (status, true), "old {old}");
+        assert_eq!(refusal.known_size(), (status == 409).then_some(TreeSize(5)), "old {old}");
+    }
     let empty = log.checkpoint(TreeHead { size: TreeSize(0), root: head(&leaves(1)).root });
     let empty = AddCheckpoint { old: TreeSize(0), proof: Vec::new(), checkpoint: empty };
     assert_eq!(decide(&empty, &known(&log, 0)).unwrap_err().status(), 409);
+}
+
+#[test]
+fn an_older_copy_of_the_log_is_a_rollback_whatever_old_size_the_request_states() {
+    let log = Log::new(1, ORIGIN);
+    for (old, status) in [(0, 409), (3, 409), (5, 409), (9, 400), (12, 400)] {
+        let request = AddCheckpoint { old: TreeSize(old), ..request(&log, 0, 5) };
+        let refusal = decide(&request, &known(&log, 9)).unwrap_err();
+        assert!(matches!(refusal, CosignRefusal::RolledBack { size: TreeSize(5), known: TreeSize(9), .. }), "{refusal}");
+        assert_eq!((refusal.status(), refusal.is_fork()), (status, false), "old {old}");
+        assert_eq!(refusal.known_size(), (status == 409).then_some(TreeSize(9)), "old {old}");
+        assert!(refusal.to_string().contains("this copy of the log is older"), "{refusal}");
+    }
 }
 
 #[test]

@@ -32,11 +32,9 @@ pub enum KitRefused {
     #[error("the first kit is accepted only with its fingerprint, compared by another way than the one it came")]
     FingerprintNeeded,
     /// Another kit than the one whose fingerprint was given.
-    #[error("the fingerprint given is not this kit's, whose digest is {found}")]
-    FingerprintWrong {
-        /// The kit's digest.
-        found: KitDigest,
-    },
+    /// The right one is not told: it would be copied, and nothing compared.
+    #[error("the fingerprint given is not this kit's")]
+    FingerprintWrong,
     /// Not newer than the installed one: old, replayed, or forked.
     #[error("kit {offered} is not newer than the installed kit {installed}")]
     NotNewer {
@@ -93,30 +91,29 @@ pub enum KitRefused {
 /// # Errors
 /// [`KitRefused`]
 pub fn accept(kit: SignedKit, installed: Option<&SignedKit>, fingerprint: Option<&Fingerprint>) -> Result<Accepted, KitRefused> {
-    if fingerprint.is_some_and(|fingerprint| !fingerprint.is_of(&kit.digest)) {
-        return Err(KitRefused::FingerprintWrong { found: kit.digest });
+    if fingerprint.is_some_and(|fingerprint| !fingerprint.is_of(&kit.digest())) {
+        return Err(KitRefused::FingerprintWrong);
     }
     let Some(held) = installed else {
         return if fingerprint.is_some() { Ok(Accepted { kit, already: false }) } else { Err(KitRefused::FingerprintNeeded) };
     };
-    if held.digest == kit.digest {
+    if held.digest() == kit.digest() {
         return Ok(Accepted { kit: held.clone(), already: true });
     }
-    let (offered, last) = (kit.kit.sequence, held.kit.sequence);
+    let (offered, last) = (kit.kit().sequence, held.kit().sequence);
     if offered <= last {
         return Err(KitRefused::NotNewer { installed: last, offered });
     }
-    match kit.kit.previous {
-        Some(previous) if previous == held.digest => {}
+    match kit.kit().previous {
+        Some(previous) if previous == held.digest() => {}
         _ if offered > last.saturating_add(1) => return Err(KitRefused::Gap { installed: last, offered }),
-        previous => return Err(KitRefused::Forked { offered, expected: held.digest, found: previous.unwrap_or(kit.digest) }),
+        previous => return Err(KitRefused::Forked { offered, expected: held.digest(), found: previous.unwrap_or(kit.digest()) }),
     }
-    let found = kit.signers(&held.kit.public_keys()?)?.len();
-    let needed = held.kit.threshold;
-    if u32::try_from(found).unwrap_or(u32::MAX) < needed {
-        return Err(KitRefused::Threshold { offered, needed, found });
+    let tally = kit.draft().tally_by(held.kit())?;
+    if !tally.is_reached() {
+        return Err(KitRefused::Threshold { offered, needed: tally.needed, found: tally.signed.len() });
     }
-    let (expected, time) = (held.kit.reference_time, kit.kit.reference_time);
+    let (expected, time) = (held.kit().reference_time, kit.kit().reference_time);
     if time < expected {
         return Err(KitRefused::Backwards { offered, expected, found: time });
     }

@@ -1,9 +1,10 @@
 //! The trust kit: everything a site needs to judge evidence, in one signed and content-addressed object.
 //!
-//! Here: its format ([`Kit`]), its signatures ([`SignedKit`]), which kit may follow which ([`accept()`]), what changed ([`changes`]).
+//! Here: its format ([`Kit`]), its signatures ([`KitDraft`], [`SignedKit`]), which kit may follow which ([`accept()`]), what changed ([`changes`]).
 
 mod accept;
 mod diff;
+mod draft;
 mod fingerprint;
 mod payload;
 mod sound;
@@ -13,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use accept::{Accepted, KitRefused, accept};
 pub use diff::{Change, changes};
+pub use draft::{KitDraft, Tally};
 pub use fingerprint::{Fingerprint, FingerprintError, KitDigest};
 pub use payload::{Kit, KitConsistency, KitFrozen, KitKey, KitPin, KitSigner, KitSite, KitWitness, Placement, Staleness};
 use sealtrace_digest::KeyId;
@@ -96,12 +98,7 @@ pub enum KitError {
 
 /// A kit that carries a threshold of signatures by its own keys. That says nothing about whom to believe: see [`accept()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedKit {
-    kit: Kit,
-    envelope: Envelope,
-    digest: KitDigest,
-    bytes: Vec<u8>,
-}
+pub struct SignedKit(KitDraft);
 
 impl SignedKit {
     /// Parses a kit's file and verifies its own threshold.
@@ -109,43 +106,7 @@ impl SignedKit {
     /// # Errors
     /// [`KitError`]
     pub fn parse(bytes: &[u8]) -> Result<Self, KitError> {
-        let signed = Self::parse_draft(bytes)?;
-        let found = signed.signers(&signed.kit.public_keys()?)?.len();
-        let needed = signed.kit.threshold;
-        if u32::try_from(found).unwrap_or(u32::MAX) < needed {
-            return Err(KitError::Unsigned { needed, found });
-        }
-        Ok(signed)
-    }
-
-    fn parse_draft(bytes: &[u8]) -> Result<Self, KitError> {
-        let envelope: Envelope = sealtrace_json::parse(bytes, MAX_KIT_BYTES).map_err(KitError::Json)?;
-        if envelope.payload_type != KIT_PAYLOAD_TYPE {
-            return Err(KitError::Field {
-                what: "payloadType",
-                expected: KIT_PAYLOAD_TYPE.to_owned(),
-                found: excerpt(&envelope.payload_type),
-            });
-        }
-        if envelope.signatures.len() > MAX_ENVELOPE_SIGNATURES {
-            let expected = format!("at most {MAX_ENVELOPE_SIGNATURES}");
-            return Err(KitError::Field { what: "signatures", expected, found: envelope.signatures.len().to_string() });
-        }
-        if sealtrace_json::canonical(&envelope).map_err(KitError::Json)? != bytes {
-            let (expected, found) = ("canonical JSON".to_owned(), "another spelling".to_owned());
-            return Err(KitError::Field { what: "file", expected, found });
-        }
-        let kit = Kit::parse(&envelope.payload)?;
-        let digest = KitDigest::of(&envelope.payload);
-        Ok(Self { kit, envelope, digest, bytes: bytes.to_vec() })
-    }
-
-    /// Reads a kit that may still lack signatures: its payload and the signatures it has.
-    ///
-    /// # Errors
-    /// [`KitError`]
-    pub fn read_draft(bytes: &[u8]) -> Result<(Kit, Vec<EnvelopeSignature>), KitError> {
-        Self::parse_draft(bytes).map(|draft| (draft.kit, draft.envelope.signatures))
+        KitDraft::parse(bytes)?.try_into()
     }
 
     /// Wraps a payload and its signatures as a kit's file.
@@ -159,17 +120,22 @@ impl SignedKit {
 
     /// What it says.
     pub fn kit(&self) -> &Kit {
-        &self.kit
+        self.0.kit()
     }
 
     /// Its content address.
     pub fn digest(&self) -> KitDigest {
-        self.digest
+        self.0.digest()
     }
 
     /// The file, verbatim.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.0.bytes()
+    }
+
+    /// It, as what it was before enough signed it.
+    pub fn draft(&self) -> &KitDraft {
+        &self.0
     }
 
     /// Which of `keys` signed it. Signatures by other keys are ignored; one that names one of these and fails rejects the kit.
@@ -177,15 +143,18 @@ impl SignedKit {
     /// # Errors
     /// [`KitError::Signature`]
     pub fn signers(&self, keys: &BTreeMap<KeyId, PublicKey>) -> Result<BTreeSet<KeyId>, KitError> {
-        let by_hint: BTreeMap<String, &PublicKey> = keys.values().map(|key| (key.hint(), key)).collect();
-        let pae = self.envelope.pae();
-        let mut signers = BTreeSet::new();
-        for signature in &self.envelope.signatures {
-            let Some(key) = by_hint.get(&signature.keyid) else { continue };
-            key.verify(&pae, &signature.sig).map_err(|_mismatch| KitError::Signature { key: key.key_id().hex() })?;
-            signers.insert(key.key_id());
-        }
-        Ok(signers)
+        self.0.signers(keys)
+    }
+}
+
+impl TryFrom<KitDraft> for SignedKit {
+    type Error = KitError;
+
+    /// # Errors
+    /// [`KitError::Unsigned`]
+    fn try_from(draft: KitDraft) -> Result<Self, KitError> {
+        let own = draft.own();
+        if own.is_reached() { Ok(Self(draft)) } else { Err(KitError::Unsigned { needed: own.needed, found: own.signed.len() }) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Kits: what is one, which one follows which, what a folder with one is.
 
 use super::maker::{Log, file, kit, public, signed};
-use crate::kit::{Fingerprint, Kit, KitError, KitRefused, SignedKit, accept, changes};
+use crate::kit::{Fingerprint, Kit, KitDraft, KitError, KitRefused, SignedKit, accept, changes};
 use crate::{Denied, DeniedKind, KIT_FILE, Memory, PinChain, Standing, TRUSTED_ROOT_FILE, Trust, TrustError};
 
 const GOLDEN: &[u8] = include_bytes!("golden-kit.json");
@@ -24,9 +24,21 @@ fn a_kit_needs_its_own_threshold_of_valid_signatures() {
     assert!(matches!(SignedKit::parse(&file(&kit(), &[10, 13])), Err(KitError::Unsigned { needed: 2, found: 1 })));
     assert!(SignedKit::parse(&file(&kit(), &[10, 12, 13])).is_ok());
     let other = Kit { threshold: 1, ..kit() };
-    let (_, foreign) = SignedKit::read_draft(&file(&other, &[10, 11])).unwrap();
-    let forged = SignedKit::file(&kit().encode().unwrap(), foreign).unwrap();
+    let foreign = KitDraft::parse(&file(&other, &[10, 11])).unwrap();
+    let forged = SignedKit::file(&kit().encode().unwrap(), foreign.signatures().to_vec()).unwrap();
     assert!(matches!(SignedKit::parse(&forged), Err(KitError::Signature { .. })));
+}
+
+#[test]
+fn a_draft_may_lack_signatures_says_who_may_still_sign_and_has_no_wrong_one() {
+    let draft = KitDraft::parse(&file(&kit(), &[10, 13])).unwrap();
+    assert!(!draft.own().is_reached());
+    assert_eq!(draft.own().signed.iter().copied().collect::<Vec<_>>(), [public(10).key_id()]);
+    assert_eq!(draft.own().open, [public(11).key_id(), public(12).key_id()].into());
+    assert!(KitDraft::parse(&file(&kit(), &[10, 11])).unwrap().own().is_reached());
+    let foreign = KitDraft::parse(&file(&Kit { threshold: 1, ..kit() }, &[10])).unwrap();
+    let forged = SignedKit::file(draft.payload(), foreign.signatures().to_vec()).unwrap();
+    assert!(matches!(KitDraft::parse(&forged), Err(KitError::Signature { .. })));
 }
 
 #[test]
@@ -79,7 +91,8 @@ fn a_first_kit_needs_its_fingerprint_and_no_other() {
     let kit = signed(&kit(), &[10, 11]);
     assert!(matches!(accept(kit.clone(), None, None), Err(KitRefused::FingerprintNeeded)));
     let other = Fingerprint::parse(&crate::kit::KitDigest::of(b"other").hex()).unwrap();
-    assert!(matches!(accept(kit.clone(), None, Some(&other)), Err(KitRefused::FingerprintWrong { .. })));
+    assert!(matches!(accept(kit.clone(), None, Some(&other)), Err(KitRefused::FingerprintWrong)));
+    assert!(!KitRefused::FingerprintWrong.to_string().contains(&kit.digest().hex()), "the right one would be copied");
     for text in [kit.digest().hex(), kit.digest().words()] {
         assert!(!accept(kit.clone(), None, Some(&Fingerprint::parse(&text).unwrap())).unwrap().is_installed_already());
     }

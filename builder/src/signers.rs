@@ -161,7 +161,7 @@ fn exec_failure(error: &ExecError) -> Failure {
             failure.hint("give it more time with SEALTRACE_EXEC_TIMEOUT=SECONDS, or run it by hand to see what it waits for")
         }
         ExecError::TimeoutVariable => failure.hint("set it to a number of seconds, or unset it"),
-        _ => failure.hint("run the program with the argument public-key by hand: it must print an SPKI PEM, and with sign a DER signature"),
+        _ => failure.hint("run the program by hand: with the argument public-key it prints an SPKI PEM, with sign a DER signature, with timestamp an RFC 3161 response"),
     }
 }
 

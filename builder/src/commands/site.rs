@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, Overwrite, escape, note, print, print_json, write_atomic};
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
 use sealtrace_envelope::EnvelopeSignature;
 use sealtrace_signer::SigningKey;
 use sealtrace_site_log::LogReader;
 use sealtrace_tlog::TreeSize;
 use sealtrace_trust::{CheckpointExport, EnrolmentRequest, MAX_EXPORT_PROOFS, request_file, request_payload};
 
-use super::kit::{KitKeys, finish_kit, make_failure, read_kit, read_request, reference_time};
+use super::kit::{KitKeys, Target, begin, make, make_failure, read_kit, read_request, write_kit, write_new};
 use super::next;
 use crate::attach::{key_failure, log_failure};
-use crate::kit::{Making, body_of};
+use crate::kit::body_of;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -139,7 +139,7 @@ fn request(args: &RequestArgs) -> Outcome {
     let signatures = keys.iter().chain([&log_key]).map(sign).collect::<Result<Vec<_>, _>>().map_err(|error| key_failure(&error))?;
     let file = request_file(&payload, signatures).map_err(encode)?;
     let request = EnrolmentRequest::parse(&file).map_err(encode)?;
-    write_atomic(&args.output, &file, Overwrite::Refuse)?;
+    write_new(&args.output, &file)?;
     report(&request, &args.output, args.report);
     if !args.report.json {
         note("  take it out with a courier, and read the request's digest to whoever makes the kits");
@@ -170,12 +170,17 @@ fn report(request: &EnrolmentRequest, path: &Path, output: OutputArgs) {
 fn approve(args: &ApproveArgs) -> Outcome {
     let request = read_request(&args.request)?;
     let previous = read_kit(&args.kit)?;
-    let mut making = Making::after(Some(&previous), reference_time(&args.reference_time)?).map_err(|error| make_failure(&error))?;
+    let mut making = begin(Some(&previous), &args.reference_time)?;
     making.enroll(&request).map_err(|error| make_failure(&error))?;
     if !args.report.json {
         report(&request, &args.request, args.report);
     }
-    finish_kit(making, &args.keys, &args.output, args.report)
+    let held = &previous.kit().sites;
+    if held.iter().any(|site| site.name == request.name() && site.request_sha256 == request.sha256()) {
+        note(&format!("  enrolled already: kit {} has site {} by this request", previous.kit().sequence, escape(request.name())));
+    }
+    let target = Target { previous: Some((&args.kit, &previous)), output: &args.output, report: args.report };
+    write_kit(&make(making, &args.keys, target)?, target)
 }
 
 fn export(args: &ExportArgs) -> Outcome {
@@ -187,7 +192,7 @@ fn export(args: &ExportArgs) -> Outcome {
     let consistency = bodies.collect::<Result<Vec<_>, _>>().map_err(|error| log_failure(&error))?;
     let export = CheckpointExport { checkpoint: log.checkpoint().clone(), consistency };
     let file = export.encode().map_err(|error| Failure::from_error(ExitCode::NoVerdict, "checkpoint", &error))?;
-    write_atomic(&args.output, &file, Overwrite::Refuse)?;
+    write_new(&args.output, &file)?;
     let tree = log.tree();
     if args.report.json {
         print_json(&serde_json::json!({

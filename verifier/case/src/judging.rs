@@ -19,7 +19,7 @@ pub struct JudgingArgs {
     /// A policy file whose rules hold besides those of the kit
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
-    /// Where pins, evidence against logs and the largest authenticated time are kept [default: STORE/state]
+    /// Where pins, evidence against logs and the largest authenticated time are kept [default: STORE/state; without a store nowhere]
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 }

@@ -5,7 +5,7 @@ use sealtrace_case::{
     Bundles, OpenTrace, OpenedBundles, Signature, check_policy, check_witness, find_capture, open_trace, read_policy, store_graph,
     trust_folder,
 };
-use sealtrace_console::{ExitCode, Failure};
+use sealtrace_console::{ExitCode, Failure, escape, note};
 use sealtrace_digest::BlobDigest;
 use sealtrace_envelope::MAX_BUNDLE_BYTES;
 use sealtrace_replay::{SignatureState, check_rules};
@@ -48,12 +48,17 @@ pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
     check_rules(&trace.witness).map_err(|error| {
         Failure::from_error(error.exit(), "trace", &error).hint(format_args!(
             "replay it with the release that holds its rules: trace-replay of sealtrace {}",
-            sealtrace_console::escape(&trace.witness.symbolization.symbolizer.version)
+            escape(&trace.witness.symbolization.symbolizer.version)
         ))
     })?;
     let signature = accept(&trace, cli, &trust)?;
     let captures = store.as_ref().ok().map(Store::captures);
-    let capture = find_capture(&trace.witness.capture_ref.sha256, &cli.trace, cli.capture.as_deref(), captures.as_deref())?.bytes;
+    let capture = find_capture(&trace.witness.capture_ref.sha256, &cli.trace, cli.capture.as_deref(), captures.as_deref())?;
+    if let Some(other) = &capture.passed_over {
+        let other = escape(&other.display().to_string());
+        note(&format!("warning: {other} is the capture of another trace, or was changed; the store's was used"));
+    }
+    let capture = capture.bytes;
     let mut checks = std::mem::take(&mut trace.checks);
     if matches!(trace.signature, Signature::Unsigned) {
         checks.undecided("dsse-signature", "the statement is unsigned: nobody vouches for it");

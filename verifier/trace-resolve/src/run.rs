@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use sealtrace_bundle::VerifiedBundle;
+use sealtrace_bundle::{VerifiedBundle, open_statement};
 use sealtrace_case::{open_bundle, read_policy, trust_folder};
-use sealtrace_console::{ExitCode, Failure, Outcome, note, print, print_json};
+use sealtrace_console::{ExitCode, Failure, Outcome, escape, note, print, print_json};
 use sealtrace_digest::{CaptureSha256, FileSha256};
 use sealtrace_envelope::{MAX_STATEMENT_BYTES, PAYLOAD_TYPE_IN_TOTO, pae_digest};
 use sealtrace_resolve::{ResolverIdentity, SourceBundle, Sources, WitnessInput, capture_event, derive, statement};
@@ -13,7 +13,9 @@ use sealtrace_signer::{CertifiedSigner, KeyRef, Signer, SignerError, open_signer
 use sealtrace_site_log::{SiteLog, sign_and_log};
 use sealtrace_store::{Store, read_bounded};
 use sealtrace_trace::{Capture, MAX_CAPTURE_BYTES, MicroWitness};
+use sealtrace_trust::Trust;
 use sealtrace_unwind::Placement;
+use sealtrace_verdict::{Assurance, Checks, codes};
 
 use crate::cli::Cli;
 use crate::outputs::Outputs;
@@ -44,7 +46,28 @@ pub(crate) fn run(cli: &Cli) -> Outcome {
     let signed = cli.key.is_some();
     outputs.write(&store, &event_line(cli, &resolved)?, &trace)?;
     report(cli, &resolved.witness, signed);
+    if signed {
+        warn_of_verdict(&trace, &trust);
+    }
     Ok(ExitCode::Done)
+}
+
+/// Says at once what whoever verifies it with this trust will find.
+fn warn_of_verdict(trace: &[u8], trust: &Trust) {
+    let mut checks = Checks::new();
+    if open_statement(trace, trust, &mut checks).is_some() {
+        return;
+    }
+    let verdict = checks.conclude(Assurance::None);
+    let Some(check) = verdict.decisive() else { return };
+    note(&format!(
+        "warning: by the trust used here the trace does not verify: {}: {}",
+        check.id,
+        escape(check.reason.as_deref().unwrap_or("no reason given"))
+    ));
+    if let Some(text) = codes::explain(&check.id) {
+        note(&format!("  next: {}", text.next));
+    }
 }
 
 struct Resolved {
@@ -132,7 +155,7 @@ fn open_key(reference: &OsStr, cli: &Cli) -> Result<Box<dyn Signer>, Failure> {
             SignerError::Certified(_) => {
                 failure.hint("name the certificate that the site's authority issued for this key, in PEM: --certificate PEM")
             }
-            SignerError::Exec(_) => failure.hint("run the program with the argument public-key by hand, and see what it prints"),
+            SignerError::Exec(_) => failure.hint("run the program by hand: with the argument public-key it prints an SPKI PEM, with sign a DER signature, with timestamp an RFC 3161 response"),
             _ => failure.hint("make one: symbol-bundle key generate -o site"),
         }
     })
@@ -175,7 +198,7 @@ fn report(cli: &Cli, witness: &MicroWitness, signed: bool) {
     ));
     for module in &witness.modules {
         if let Some(reason) = &module.unmatched_reason {
-            note(&format!("trace-resolve: no symbols for {}: {reason}", sealtrace_console::escape(&module.path)));
+            note(&format!("trace-resolve: no symbols for {}: {reason}", escape(&module.path)));
         }
     }
     if !coverage.reaches(90) {

@@ -390,7 +390,7 @@ impl Trust {
 
     /// Whether nothing is trusted.
     pub fn is_empty(&self) -> bool {
-        self.logs.is_empty() && self.signers.is_empty()
+        self.logs.is_empty() && self.signers.is_empty() && self.authorities.is_empty()
     }
 
     /// What to print and compare out of band: signers, then logs.

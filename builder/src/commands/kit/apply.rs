@@ -1,12 +1,13 @@
 //! `kit apply`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, StoreArgs, escape, note, print, print_json};
-use sealtrace_trust::kit::{Fingerprint, KitRefused, SignedKit, accept};
+use sealtrace_trust::kit::{Fingerprint, KitRefused, SignedKit, Tally, accept};
 use sealtrace_trust::{Trust, TrustError};
 
 use super::files::{kit_failure, read_kit};
+use super::signatures::who;
 use crate::commands::next;
 use crate::kit::{InstallError, install, read_installed, sweep};
 
@@ -35,7 +36,8 @@ pub(crate) fn run(args: &ApplyArgs) -> Outcome {
     })?;
     let held = read_installed(&store).map_err(|error| install_failure(&error))?;
     let before = held.as_ref().and_then(Trust::kit).cloned();
-    let accepted = accept(kit, before.as_ref(), fingerprint.as_ref()).map_err(|error| refused(args, &error))?;
+    let tally = before.as_ref().and_then(|held| kit.draft().tally_by(held.kit()).ok());
+    let accepted = accept(kit, before.as_ref(), fingerprint.as_ref()).map_err(|error| refused(args, &store, &error, tally.as_ref()))?;
     let (sequence, digest) = (accepted.kit().kit().sequence, accepted.kit().digest());
     let mut replaced = None;
     if accepted.is_installed_already() {
@@ -66,7 +68,8 @@ fn tell_lost(replaced: Option<&Trust>, kit: &SignedKit) {
     }
 }
 
-fn refused(args: &ApplyArgs, error: &KitRefused) -> Failure {
+/// `tally`: by the keys of the installed kit.
+fn refused(args: &ApplyArgs, store: &Path, error: &KitRefused, tally: Option<&Tally>) -> Failure {
     let shown = escape(&args.kit.display().to_string());
     let failure = |exit| Failure::from_error(exit, &shown, error);
     match error {
@@ -75,7 +78,7 @@ fn refused(args: &ApplyArgs, error: &KitRefused) -> Failure {
             next::word(&args.kit),
             next::store(&args.store)
         )),
-        KitRefused::FingerprintWrong { .. } => {
+        KitRefused::FingerprintWrong => {
             failure(ExitCode::Rejected).hint("nothing was installed: this is not the kit its maker speaks of; do not use it, and tell the maker")
         }
         KitRefused::Gap { .. } => failure(ExitCode::NoVerdict).hint("apply the kits between first, in order"),
@@ -83,9 +86,12 @@ fn refused(args: &ApplyArgs, error: &KitRefused) -> Failure {
         KitRefused::Forked { .. } => {
             failure(ExitCode::Rejected).hint("nothing was installed: the makers of kits disagree, or one was forged; compare both fingerprints with them")
         }
-        KitRefused::Threshold { .. } => {
-            failure(ExitCode::Rejected).hint("nothing was installed: have the missing keys sign it: symbol-bundle kit sign KIT --key K.key -o SIGNED")
-        }
+        KitRefused::Threshold { .. } => failure(ExitCode::Rejected).hint(format_args!(
+            "nothing was installed: {}; then: symbol-bundle kit sign {} --previous {} --key K.key -o SIGNED",
+            tally.map(who).unwrap_or_default(),
+            next::word(&args.kit),
+            next::word(&store.join("trust/kit.json"))
+        )),
         KitRefused::Backwards { .. } => failure(ExitCode::Rejected).hint("nothing was installed: ask for a kit with its true reference time"),
         KitRefused::Kit(error) => kit_failure(&args.kit, error),
         _ => failure(ExitCode::Rejected),

@@ -1,17 +1,20 @@
-//! `kit create` and `kit sign`.
+//! `kit create`. Not here: its signatures (`sign.rs`), what a kit says of what it is given (`crate::kit`).
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, Overwrite, escape, note, print, print_json, write_atomic};
-use sealtrace_signer::{SigningKey, read_public_key_file};
-use sealtrace_trust::kit::{KitDigest, KitWitness, MAX_KIT_BYTES, Placement, SignedKit, Staleness};
-use sealtrace_trust::{ConsistencyBody, MAX_DENY_BYTES, MAX_EXPORT_BYTES, MAX_POLICY_BYTES, Policy, Role, parse_deny_list};
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note};
+use sealtrace_tlog::{LogKey, TlogPolicy};
+use sealtrace_trust::kit::{Kit, KitWitness, Placement, SignedKit, Staleness};
+use sealtrace_trust::{
+    CheckpointExport, ConsistencyBody, MAX_DENY_BYTES, MAX_EXPORT_BYTES, MAX_POLICY_BYTES, Policy, Role, parse_deny_list,
+};
 use sealtrace_verdict::UnixTime;
 
-use super::files::{kit_failure, make_failure, read_export, read_file, read_kit, read_request};
-use crate::attach::{TrustFolder, key_failure};
-use crate::commands::next;
-use crate::kit::{Making, sign as sign_payload};
+use super::checkpoints::{self, Brought};
+use super::files::{make_failure, read_export, read_file, read_kit, read_request};
+use super::sign::{KitKeys, Target, make, write_kit};
+use crate::attach::TrustFolder;
+use crate::kit::Making;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -67,40 +70,54 @@ pub(crate) struct CreateArgs {
     pub(super) report: OutputArgs,
 }
 
-/// Who signs.
-#[derive(Debug, clap::Args)]
-pub(crate) struct KitKeys {
-    /// A key that signs this kit (repeatable); other hands add theirs with `kit sign`
-    #[arg(long, value_name = "K.key", required = true)]
-    key: Vec<PathBuf>,
-    /// A public key that may sign the next kit (repeatable) [default: those of the kit before, else those of --key]
-    #[arg(long, value_name = "K.pub")]
-    kit_key: Vec<PathBuf>,
-    /// How many of these keys must sign [default: that of the kit before, else 1]
-    #[arg(long, value_name = "N")]
-    threshold: Option<u32>,
-}
-
-/// Arguments.
-#[derive(Debug, clap::Args)]
-pub(crate) struct SignArgs {
-    /// The kit
-    #[arg(value_name = "KIT")]
-    kit: PathBuf,
-    /// The key
-    #[arg(long, value_name = "K.key")]
-    key: Vec<PathBuf>,
-    /// The kit to write
-    #[arg(short, long, value_name = "KIT")]
-    output: PathBuf,
-    #[command(flatten)]
-    pub(super) report: OutputArgs,
-}
-
 /// Makes a kit.
 pub(crate) fn run(args: &CreateArgs) -> Outcome {
     let previous = args.previous.as_deref().map(read_kit).transpose()?;
-    let mut making = Making::after(previous.as_ref(), reference_time(&args.reference_time)?).map_err(|error| make_failure(&error))?;
+    let target = Target { previous: args.previous.as_deref().zip(previous.as_ref()), output: &args.output, report: args.report };
+    let mut making = begin(previous.as_ref(), &args.reference_time)?;
+    let mut logs = previous.as_ref().map(log_keys).transpose()?.unwrap_or_default();
+    logs.extend(add_parties(&mut making, args)?);
+    let brought = add_logs(&mut making, args)?;
+    let policy = tlog_policy(args, previous.as_ref())?;
+    add_rules(&mut making, args, policy.as_ref())?;
+    checkpoints::check(&brought, &logs, policy.as_ref())?;
+    if let Some((path, kit)) = target.previous {
+        checkpoints::check(&checkpoints::of_kit(path, kit.kit()), &logs, policy.as_ref())?;
+    }
+    let draft = make(making, &args.keys, target)?;
+    checkpoints::warn_of_quorum(&brought, draft.kit());
+    if trusts_nobody(draft.kit()) {
+        note("warning: the kit trusts nobody yet: name --from FOLDER, or --previous KIT for the next one");
+    }
+    write_kit(&draft, target)
+}
+
+fn trusts_nobody(kit: &Kit) -> bool {
+    let no_logs = kit.logs().is_ok_and(|logs| logs.is_empty());
+    kit.signers.is_empty() && no_logs && kit.authorities().is_ok_and(|authorities| authorities.is_empty())
+}
+
+/// Begins a kit, which is not from before the one that it follows.
+pub(crate) fn begin(previous: Option<&SignedKit>, time: &str) -> Result<Making, Failure> {
+    let time = reference_time(time)?;
+    if let Some(before) = previous.map(|kit| kit.kit().reference_time).filter(|before| time < *before) {
+        return Err(Failure::new(
+            ExitCode::NoVerdict,
+            format_args!("--reference-time {time} is before {before} of the kit that it follows"),
+        )
+        .hint("nothing was written, since `kit apply` would refuse it: give the time at which this kit is made"));
+    }
+    Making::after(previous, time).map_err(|error| make_failure(&error))
+}
+
+fn log_keys(kit: &SignedKit) -> Result<Vec<LogKey>, Failure> {
+    let logs = kit.kit().logs().map_err(|error| make_failure(&error.into()))?;
+    Ok(logs.into_iter().map(|log| log.log).collect())
+}
+
+/// Trust folders and sites; the logs that came with them.
+fn add_parties(making: &mut Making, args: &CreateArgs) -> Result<Vec<LogKey>, Failure> {
+    let mut logs = Vec::new();
     for from in &args.from {
         let (role, folder) = from.split_once('=').unwrap_or((Role::RELEASE, from));
         let role = Role::parse(role).ok_or_else(|| {
@@ -109,25 +126,36 @@ pub(crate) fn run(args: &CreateArgs) -> Outcome {
         })?;
         let trust = TrustFolder::at(Path::new(folder)).read_existing()?;
         making.add_folder(&trust, &[role]).map_err(|error| make_failure(&error))?;
+        logs.extend(trust.logs().iter().map(|log| log.log.clone()));
     }
     for path in &args.enroll {
-        making.enroll(&read_request(path)?).map_err(|error| make_failure(&error))?;
+        let request = read_request(path)?;
+        making.enroll(&request).map_err(|error| make_failure(&error))?;
+        logs.push(request.log().clone());
     }
-    add_logs(&mut making, args)?;
-    add_rules(&mut making, args)?;
-    finish_kit(making, &args.keys, &args.output, args.report)
+    Ok(logs)
 }
 
-/// Pins, ends, returned checkpoints and proofs.
-fn add_logs(making: &mut Making, args: &CreateArgs) -> Result<(), Failure> {
+/// Pins, ends, returned checkpoints and proofs; the checkpoints with their files.
+fn add_logs(making: &mut Making, args: &CreateArgs) -> Result<Vec<Brought>, Failure> {
+    let mut brought = Vec::new();
+    let mut bring = |path: &Path, export: &CheckpointExport, comes_back| {
+        brought.push(Brought { path: path.to_owned(), checkpoint: export.checkpoint.clone(), comes_back });
+    };
     for path in &args.pin {
-        making.pin(&read_export(path)?.checkpoint);
+        let export = read_export(path)?;
+        making.pin(&export.checkpoint);
+        bring(path, &export, false);
     }
     for path in &args.freeze {
-        making.freeze(&read_export(path)?.checkpoint);
+        let export = read_export(path)?;
+        making.freeze(&export.checkpoint);
+        bring(path, &export, false);
     }
     for path in &args.checkpoint {
-        making.courier(&read_export(path)?);
+        let export = read_export(path)?;
+        making.courier(&export);
+        bring(path, &export, true);
     }
     for path in &args.consistency {
         let bytes = read_file("consistency proof", path, MAX_EXPORT_BYTES)?;
@@ -138,11 +166,23 @@ fn add_logs(making: &mut Making, args: &CreateArgs) -> Result<(), Failure> {
         })?;
         making.consistency(&body);
     }
-    Ok(())
+    Ok(brought)
+}
+
+/// The tlog-policy of the kit to be: the one given, else that of the kit before.
+fn tlog_policy(args: &CreateArgs, previous: Option<&SignedKit>) -> Result<Option<TlogPolicy>, Failure> {
+    let (shown, bytes) = match (&args.tlog_policy, previous.and_then(|kit| kit.kit().tlog_policy.as_ref())) {
+        (Some(path), _) => (escape(&path.display().to_string()), read_file("tlog-policy", path, MAX_POLICY_BYTES)?),
+        (None, Some(text)) => ("tlog-policy of the kit before".to_owned(), text.clone().into_bytes()),
+        (None, None) => return Ok(None),
+    };
+    TlogPolicy::parse(&bytes)
+        .map(Some)
+        .map_err(|error| Failure::from_error(ExitCode::Malformed, &shown, &error).hint("its lines stand in docs/formats/tlog-policy.md"))
 }
 
 /// Policies, deny list and ages.
-fn add_rules(making: &mut Making, args: &CreateArgs) -> Result<(), Failure> {
+fn add_rules(making: &mut Making, args: &CreateArgs, policy: Option<&TlogPolicy>) -> Result<(), Failure> {
     if let Some(path) = &args.policy {
         let policy = Policy::parse(&read_file("policy", path, MAX_POLICY_BYTES)?).map_err(|error| {
             Failure::from_error(ExitCode::Malformed, &escape(&path.display().to_string()), &error)
@@ -153,7 +193,7 @@ fn add_rules(making: &mut Making, args: &CreateArgs) -> Result<(), Failure> {
     if let Some(path) = &args.tlog_policy {
         let text = String::from_utf8(read_file("tlog-policy", path, MAX_POLICY_BYTES)?);
         let text = text.map_err(|_invalid| Failure::new(ExitCode::Malformed, format_args!("{} is not UTF-8", path.display())))?;
-        let witnesses = args.witness.iter().map(|text| witness(text)).collect::<Result<Vec<_>, _>>()?;
+        let witnesses = args.witness.iter().map(|text| witness(text, policy)).collect::<Result<Vec<_>, _>>()?;
         making.tlog_policy(text, witnesses);
     }
     for path in &args.deny {
@@ -169,87 +209,29 @@ fn add_rules(making: &mut Making, args: &CreateArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn witness(text: &str) -> Result<KitWitness, Failure> {
+fn witness(text: &str, policy: Option<&TlogPolicy>) -> Result<KitWitness, Failure> {
     let (name, placement) = text.rsplit_once('=').unwrap_or((text, ""));
+    let names: Vec<&str> = policy.into_iter().flat_map(TlogPolicy::witnesses).map(|(name, _)| name).collect();
+    let listed = if names.is_empty() { "none".to_owned() } else { escape(&names.join(", ")) };
+    let usage = |what: &str| {
+        Failure::new(ExitCode::NoVerdict, format_args!("--witness {}: {what}", escape(text)))
+            .hint(format_args!("write --witness NAME=outside or NAME=peer; names in the tlog-policy: {listed}"))
+    };
     let placement = match placement {
         "peer" => Placement::Peer,
         "outside" => Placement::Outside,
-        _ => return Err(Failure::new(ExitCode::NoVerdict, format_args!("--witness {}: expected NAME=peer or NAME=outside", escape(text)))),
+        _ => return Err(usage("it does not say where the log witness stands")),
     };
-    Ok(KitWitness { name: name.to_owned(), placement })
+    if names.contains(&name) {
+        Ok(KitWitness { name: name.to_owned(), placement })
+    } else {
+        Err(usage("no log witness of the tlog-policy"))
+    }
 }
 
 /// The time a kit is made at.
-pub(crate) fn reference_time(text: &str) -> Result<UnixTime, Failure> {
+fn reference_time(text: &str) -> Result<UnixTime, Failure> {
     text.parse().map_err(|error| {
         Failure::from_error(ExitCode::NoVerdict, "--reference-time", &error).hint("write it as date -u +%Y-%m-%dT%H:%M:%SZ does")
     })
-}
-
-/// Sets the keys, signs, writes and reports a kit.
-pub(crate) fn finish_kit(mut making: Making, keys: &KitKeys, output: &Path, report: OutputArgs) -> Outcome {
-    let signing = load(&keys.key)?;
-    if !keys.kit_key.is_empty() {
-        let public = keys
-            .kit_key
-            .iter()
-            .map(|path| read_public_key_file(path))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|error| key_failure(&error))?;
-        making.keys(&public, keys.threshold.unwrap_or(1)).map_err(|error| make_failure(&error))?;
-    } else if !making.has_keys() {
-        let public: Vec<_> = signing.iter().map(|key| key.public_key().clone()).collect();
-        making.keys(&public, keys.threshold.unwrap_or(1)).map_err(|error| make_failure(&error))?;
-    } else if let Some(threshold) = keys.threshold {
-        making.threshold(threshold);
-    }
-    let payload = making.payload().map_err(|error| make_failure(&error))?;
-    let signatures = sign_payload(&payload, &signing).map_err(|error| make_failure(&error))?;
-    let file = SignedKit::file(&payload, signatures).map_err(|error| kit_failure(output, &error))?;
-    write_kit(&file, output, report)
-}
-
-fn load(paths: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
-    paths.iter().map(|path| SigningKey::load(path)).collect::<Result<Vec<_>, _>>().map_err(|error| key_failure(&error))
-}
-
-/// Adds signatures to a kit.
-pub(crate) fn sign(args: &SignArgs) -> Outcome {
-    let bytes = read_file("trust kit", &args.kit, MAX_KIT_BYTES)?;
-    let wrong = |error| kit_failure(&args.kit, &error);
-    let (kit, mut signatures) = SignedKit::read_draft(&bytes).map_err(wrong)?;
-    let payload = kit.encode().map_err(wrong)?;
-    for signature in sign_payload(&payload, &load(&args.key)?).map_err(|error| make_failure(&error))? {
-        signatures.retain(|held| held.keyid != signature.keyid);
-        signatures.push(signature);
-    }
-    signatures.sort_by(|a, b| a.keyid.cmp(&b.keyid));
-    let file = SignedKit::file(&payload, signatures).map_err(wrong)?;
-    write_kit(&file, &args.output, args.report)
-}
-
-fn write_kit(file: &[u8], output: &Path, report: OutputArgs) -> Outcome {
-    let wrong = |error| kit_failure(output, &error);
-    let (kit, signatures) = SignedKit::read_draft(file).map_err(wrong)?;
-    let digest = KitDigest::of(&kit.encode().map_err(wrong)?);
-    write_atomic(output, file, Overwrite::Refuse)?;
-    if report.json {
-        print_json(&serde_json::json!({
-            "kit": output, "sequence": kit.sequence, "digest": digest, "words": digest.words(), "previous": kit.previous,
-            "threshold": kit.threshold, "signatures": signatures.len(),
-        }));
-        return Ok(ExitCode::Done);
-    }
-    print(&format!(
-        "kit {} in {}, {} signature(s), threshold {}",
-        kit.sequence,
-        escape(&output.display().to_string()),
-        signatures.len(),
-        kit.threshold
-    ));
-    print(&format!("fingerprint {digest}"));
-    print(&format!("      words {}", digest.words()));
-    note("  tell the fingerprint by another way than the kit goes; a site that has no kit yet asks for it");
-    note(&format!("  next: symbol-bundle kit apply {} --store DIR --fingerprint {digest}", next::word(output)));
-    Ok(ExitCode::Done)
 }

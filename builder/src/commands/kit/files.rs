@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use sealtrace_console::{ExitCode, Failure, escape};
+use sealtrace_console::{ExitCode, Failure, Overwrite, escape, write_atomic};
 use sealtrace_store::read_bounded;
-use sealtrace_trust::kit::{KitError, MAX_KIT_BYTES, SignedKit};
+use sealtrace_trust::kit::{KitDraft, KitError, MAX_KIT_BYTES, SignedKit};
 use sealtrace_trust::{CheckpointExport, EnrolmentRequest, MAX_EXPORT_BYTES, MAX_REQUEST_BYTES};
 
+use super::signatures::who;
 use crate::attach::key_failure;
+use crate::commands::next;
 use crate::kit::KitMakeError;
 
 /// A file's bytes.
@@ -16,10 +18,26 @@ pub(crate) fn read_file(what: &str, path: &Path, limit: usize) -> Result<Vec<u8>
         .map_err(|error| Failure::from_error(ExitCode::NoVerdict, what, &error).hint("check the path, and that it is a file of this kind"))
 }
 
+/// A kit that may still lack signatures.
+pub(crate) fn read_draft(path: &Path) -> Result<KitDraft, Failure> {
+    let bytes = read_file("trust kit", path, MAX_KIT_BYTES)?;
+    KitDraft::parse(&bytes).map_err(|error| kit_failure(path, &error))
+}
+
 /// A kit with its own threshold of signatures.
 pub(crate) fn read_kit(path: &Path) -> Result<SignedKit, Failure> {
-    let bytes = read_file("trust kit", path, MAX_KIT_BYTES)?;
-    SignedKit::parse(&bytes).map_err(|error| kit_failure(path, &error))
+    let draft = read_draft(path)?;
+    let who = who(draft.own());
+    draft.try_into().map_err(|error| {
+        kit_failure(path, &error).hint(format_args!("{who}; then: symbol-bundle kit sign {} --key K.key -o SIGNED", next::word(path)))
+    })
+}
+
+/// Writes a file that must not be there with other content.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let is_there = path.symlink_metadata().is_ok();
+    let named = |failure: Failure| if is_there { failure.hint("nothing was written: name another file with -o") } else { failure };
+    write_atomic(path, bytes, Overwrite::Refuse).map_err(named)
 }
 
 /// The failure that a kit gives.

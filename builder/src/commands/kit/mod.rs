@@ -1,9 +1,13 @@
 //! `symbol-bundle kit`: make, sign, show, compare and install trust kits.
 
 mod apply;
+mod checkpoints;
 mod create;
+mod diff;
 mod files;
 mod show;
+mod sign;
+mod signatures;
 
 use sealtrace_console::{Outcome, OutputArgs};
 
@@ -19,11 +23,11 @@ enum KitCommand {
     /// Make the next kit, or the first one, and print its fingerprint
     Create(Box<create::CreateArgs>),
     /// Add a signature to a kit
-    Sign(create::SignArgs),
+    Sign(sign::SignArgs),
     /// Show what a kit says
     Show(show::ShowArgs),
     /// Show what changed from one kit to another
-    Diff(show::DiffArgs),
+    Diff(diff::DiffArgs),
     /// Install a kit in a store; the first one only with its fingerprint
     Apply(apply::ApplyArgs),
 }
@@ -46,12 +50,13 @@ impl KitArgs {
 pub(crate) fn run(args: &KitArgs) -> Outcome {
     match &args.command {
         KitCommand::Create(args) => create::run(args),
-        KitCommand::Sign(args) => create::sign(args),
+        KitCommand::Sign(args) => sign::run(args),
         KitCommand::Show(args) => show::run(args),
-        KitCommand::Diff(args) => show::diff(args),
+        KitCommand::Diff(args) => diff::run(args),
         KitCommand::Apply(args) => apply::run(args),
     }
 }
 
-pub(crate) use create::{KitKeys, finish_kit, reference_time};
-pub(crate) use files::{make_failure, read_kit, read_request};
+pub(crate) use create::begin;
+pub(crate) use files::{make_failure, read_kit, read_request, write_new};
+pub(crate) use sign::{KitKeys, Target, make, write_kit};

@@ -26,7 +26,6 @@ impl Certified {
         Self::write_policy(&scene, "policy.json", &[json!({"identity": identity, "issuer": issuer})]);
         Self::write_policy(&scene, "others.json", &[json!({"identity": "https://other.example/job", "issuer": issuer})]);
         scene.ok("symbol-bundle trust enroll release-trust --authorities instance/trusted_root.json");
-        scene.ok("symbol-bundle trust enroll release-trust --log site-log");
         Self { scene }
     }
 
@@ -53,7 +52,9 @@ impl Certified {
 
     fn sealed(&self) {
         sealtrace_acceptance::succeed(&mut self.sign("b1.0", true));
+        // Authorities alone are trust as well: this log is the first.
         self.scene.ok("symbol-bundle log append b1.0 --log release-log --trust release-trust");
+        self.scene.ok("symbol-bundle trust enroll release-trust --log site-log");
         self.scene.ok("symbol-bundle export b1.0 --to certified.tar");
         self.scene.ok("symbol-bundle trust add release-trust");
     }

@@ -130,3 +130,95 @@ fn a_site_that_rewrites_its_whole_log_is_taken_locally_and_refused_at_cosigned_w
         assert_eq!(verdict["time"]["notAfter"], "2026-11-02T12:00:00Z", "{trace}");
     }
 }
+
+/// A kit with a site whose log witness is known, and the site's checkpoint in `out.checkpoint`.
+fn cosignable(scene: &Scene) -> Witness<'_> {
+    scene.trusted("");
+    scene.ok("symbol-bundle site enroll approve request.json --kit kit1.json --key k1.key --key k3.key --reference-time 2026-11-02T00:00:00Z -o kit2.json");
+    scene.ok("symbol-bundle import 1.0.tar");
+    scene.resolve("site-log", "one.sigstore.json");
+    let witness = Witness::new(scene);
+    witness.policy();
+    std::fs::write(scene.path("out.checkpoint"), scene.ok("symbol-bundle log checkpoint --log site-log")).unwrap();
+    witness
+}
+
+const THIRD: &str =
+    "symbol-bundle kit create --previous kit2.json --key k1.key --key k2.key --reference-time 2026-11-03T00:00:00Z -o kit3.json";
+
+/// The text with one character of its last line changed, near the end of the base64 and before its padding.
+fn damaged(text: &str) -> String {
+    let mut characters: Vec<char> = text.chars().collect();
+    let at = characters.len() - 20;
+    characters[at] = if characters[at] == 'A' { 'B' } else { 'A' };
+    characters.into_iter().collect()
+}
+
+#[test]
+fn a_checkpoint_with_a_line_that_does_not_hold_gets_into_no_kit() {
+    if !has("openssl") {
+        return;
+    }
+    let scene = Scene::new("damaged");
+    let witness = cosignable(&scene);
+    witness.cosign("out.checkpoint", "good.checkpoint");
+    let read = |name: &str| std::fs::read_to_string(scene.path(name)).unwrap();
+    std::fs::write(scene.path("bad.checkpoint"), damaged(&read("good.checkpoint"))).unwrap();
+    let with = "--tlog-policy tlog-policy --witness w1=outside";
+    for option in ["--checkpoint good.checkpoint --checkpoint", "--checkpoint", "--pin", "--freeze"] {
+        let said = scene.refused(&format!("{THIRD} {with} {option} bad.checkpoint"), 1);
+        let expected = "bad.checkpoint: cosignature of w1 over site.example/log at 1 does not verify";
+        assert!(said.contains(expected) && said.contains("ask the log witness to cosign"), "{option}: {said}");
+    }
+    std::fs::write(scene.path("forged.checkpoint"), damaged(&read("out.checkpoint"))).unwrap();
+    let said = scene.refused(&format!("{THIRD} --checkpoint forged.checkpoint"), 1);
+    assert!(said.contains("forged.checkpoint: the signature of the log site.example/log at 1 does not verify"), "{said}");
+    scene.ok("symbol-bundle log init --log other-log --origin other.example/log");
+    scene.ok("symbol-bundle site checkpoint export --log other-log -o other.checkpoint");
+    let said = scene.refused(&format!("{THIRD} --checkpoint other.checkpoint"), 1);
+    assert!(said.contains("other.checkpoint: checkpoint of other.example/log, which is no log of this kit"), "{said}");
+    assert!(!scene.path("kit3.json").exists());
+    // Without a policy the damaged line is nobody's; a later kit that names the log witness would take it up with the kit before.
+    scene.ok(&format!("{THIRD} --checkpoint bad.checkpoint"));
+    let fourth = THIRD.replace("kit3", "kit4").replace("kit2", "kit3");
+    let said = scene.refused(&format!("{fourth} {with}"), 1);
+    assert!(said.contains("kit3.json: cosignature of w1"), "{said}");
+}
+
+#[test]
+fn who_cosigned_a_checkpoint_is_shown_and_a_quorum_that_is_not_met_is_told() {
+    if !has("openssl") {
+        return;
+    }
+    let scene = Scene::new("cosigned");
+    let witness = cosignable(&scene);
+    witness.cosign("out.checkpoint", "good.checkpoint");
+    let told = |more: &str| {
+        let output = sealtrace_acceptance::run(&mut scene.tool(&format!("{THIRD} {more}")));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        let shown = scene.json("symbol-bundle kit show kit3.json")["checkpoints"][0].clone();
+        let text = scene.ok("symbol-bundle kit show kit3.json");
+        std::fs::remove_file(scene.path("kit3.json")).unwrap();
+        (said, shown, text)
+    };
+    let policy = "--tlog-policy tlog-policy --witness w1=outside";
+    let warning = "assurance of site.example/log stays logged-locally: ";
+    let (said, shown, text) = told(&format!("{policy} --checkpoint out.checkpoint"));
+    assert!(said.contains(&format!("{warning}quorum is not met")), "{said}");
+    assert_eq!(shown["cosignedBy"], serde_json::json!([]), "{shown}");
+    assert!(text.contains("checkpoint  site.example/log size 1, cosigned by nobody"), "{text}");
+    // Its lines may come in another file than its proofs.
+    let (said, shown, text) = told(&format!("{policy} --checkpoint out.checkpoint --checkpoint good.checkpoint"));
+    assert!(!said.contains("warning"), "{said}");
+    assert_eq!((&shown["origin"], &shown["size"]), (&"site.example/log".into(), &1.into()), "{shown}");
+    let by = serde_json::json!([{"name": "w1", "placement": "outside", "time": "2026-11-02T12:00:00Z"}]);
+    assert_eq!((&shown["cosignedBy"], &shown["broken"]), (&by, &serde_json::json!([])), "{shown}");
+    assert!(text.contains("checkpoint  site.example/log size 1, cosigned by w1 (outside) at 2026-11-02T12:00:00Z"), "{text}");
+    let (said, ..) = told("--checkpoint good.checkpoint");
+    assert!(said.contains(&format!("{warning}the kit has no tlog-policy")), "{said}");
+    // A log witness that the policy does not name is a slip of the pen.
+    let said = scene.refused(&format!("{THIRD} --tlog-policy tlog-policy --witness w9=outside"), 2);
+    assert!(said.contains("names in the tlog-policy: w1"), "{said}");
+    scene.refused(&format!("{THIRD} --tlog-policy tlog-policy --witness w1"), 2);
+}

@@ -7,5 +7,6 @@ mod clock;
 mod courier;
 mod kill;
 mod kits;
+mod proof;
 mod rules;
 mod scene;

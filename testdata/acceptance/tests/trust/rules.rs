@@ -45,6 +45,14 @@ fn a_policy_file_adds_rules_and_each_failure_names_its_rule_and_the_next_step() 
         let said = scene.refused(replay, 1);
         assert!(said.contains(&format!("check {rule} did not pass")), "{said}");
     }
+    // Whoever signs is told at once what this site's own trust makes of it.
+    let known = "trace-resolve --bundle sample:1.0 capture.jsonl -o again.sigstore.json --log site-log --key site.key";
+    assert!(!String::from_utf8_lossy(&run(&mut scene.tool(known)).stderr).contains("warning"));
+    scene.ok("symbol-bundle key generate -o nobody");
+    let unknown = known.replace("site.key", "nobody.key").replace("again", "nobodys");
+    let said = run(&mut scene.tool(&unknown));
+    let stderr = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success() && stderr.contains("warning") && stderr.contains("signer-trusted"), "{stderr}");
     // The rule is what was broken, not the signature.
     policy(&scene, &json!({"requireTime": true}));
     let shown = run(&mut scene.tool(line));

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use server::{Answer, Server};
 use site::Site;
 
-const COSIGN: &str = "log witness cosign --state w --request add.txt -o cosignature --time 2026-03-01T00:00:00Z";
+const COSIGN: &str = "log witness cosign --state w --request add.txt -o cosignature --force --time 2026-03-01T00:00:00Z";
 
 /// A site with a log of `entries` entries, its vkey in `log.vkey`, and a log witness `w`, its vkey in `w.vkey`.
 fn site(entries: usize) -> Site {
@@ -40,7 +40,7 @@ fn grow(site: &Site, log: &str, entries: std::ops::Range<usize>) {
 }
 
 fn cosign(site: &Site, old: usize) -> Value {
-    site.done(&format!("log request-cosign --log log --old {old} -o add.txt"));
+    site.done(&format!("log request-cosign --log log --old {old} -o add.txt --force"));
     site.json(&format!("{COSIGN} --log-key log.vkey"))
 }
 
@@ -90,7 +90,8 @@ fn a_lost_answer_is_given_again_and_of_many_the_first_and_the_last_are_kept() {
     cosign(&site, 0);
     for (time, kept) in [("2026-03-01T00:00:00Z", 1), ("2026-03-02T00:00:00Z", 2), ("2026-03-03T00:00:00Z", 2), ("2026-02-01T00:00:00Z", 2)]
     {
-        let again = site.run(&format!("log witness cosign --state w --request add.txt -o cosignature --log-key log.vkey --time {time}"));
+        let again =
+            site.run(&format!("log witness cosign --state w --request add.txt -o cosignature --force --log-key log.vkey --time {time}"));
         assert!(again.status.success(), "{}", support::stderr(&again));
         assert_eq!(support::stderr(&again).contains("it was set back"), time.starts_with("2026-02"));
         site.done("log add-cosignature --log log --witness w.vkey cosignature");
@@ -108,14 +109,16 @@ fn rollback_fork_bad_proof_unknown_log_and_wrong_key_are_refused_and_change_noth
     cosign(&site, 0);
     let cosign = format!("{COSIGN} --log-key log.vkey");
     // An older copy of the log.
-    site.done(&format!("log request-cosign --log {old} --old 0 -o add.txt"));
-    site.refused(&cosign, 1, &["not cosigned", "old size 0 is not the size cosigned last, 9"]);
-    site.done(&format!("log request-cosign --log {old} --old 5 -o add.txt"));
-    site.refused(&cosign, 1, &["--old 9"]);
-    site.refused(&format!("log request-cosign --log {old} --old 9 -o new.txt"), 2, &["log has 5 entries: there is no proof from 9"]);
+    site.done(&format!("log request-cosign --log {old} --old 0 -o add.txt --force"));
+    let older = ["rollback", "has cosigned this log at size 9, and the checkpoint has size 5", "do not append to it"];
+    site.refused(&cosign, 1, &older);
+    site.done(&format!("log request-cosign --log {old} --old 5 -o add.txt --force"));
+    site.refused(&cosign, 1, &older);
+    let beyond = ["rollback", "cosigned at size 9, and it has 5 entries here", "witness show` says size 9", "do not append to it"];
+    site.refused(&format!("log request-cosign --log {old} --old 9 -o new.txt"), 1, &beyond);
     // The older copy goes on differently: a fork of the same size, with evidence, and of a larger one.
     grow(&site, &old, 100..104);
-    site.done(&format!("log request-cosign --log {old} --old 9 -o add.txt"));
+    site.done(&format!("log request-cosign --log {old} --old 9 -o add.txt --force"));
     let forked = site.run(&cosign);
     let said = support::stderr(&forked);
     assert_eq!(forked.status.code(), Some(1), "{said}");
@@ -124,14 +127,14 @@ fn rollback_fork_bad_proof_unknown_log_and_wrong_key_are_refused_and_change_noth
     assert_eq!(evidence.len(), 2);
     assert!(evidence.contains(&site.read("log/checkpoint")) && evidence.contains(&site.read("old-log/checkpoint")));
     grow(&site, &old, 104..105);
-    site.done(&format!("log request-cosign --log {old} --old 9 -o add.txt"));
+    site.done(&format!("log request-cosign --log {old} --old 9 -o add.txt --force"));
     site.refused(&cosign, 1, &["consistency proof", "leads to another root"]);
     // An unknown log, and a log under the same name with another key.
     site.done("log init other --origin other.example.org/log");
-    site.done("log request-cosign --log other --old 0 -o add.txt");
+    site.done("log request-cosign --log other --old 0 -o add.txt --force");
     site.refused(&cosign, 1, &["unknown log"]);
     site.done("log init twin --origin site.example.org/log");
-    site.done("log request-cosign --log twin --old 0 -o add.txt");
+    site.done("log request-cosign --log twin --old 0 -o add.txt --force");
     site.refused(&cosign, 1, &["no signature by a known key"]);
     assert_eq!(site.json("log witness show --state w")["logs"][0]["size"], 9);
     // And the log itself goes on.
@@ -144,6 +147,81 @@ fn tar(site: &Site, from: &str, to: &str) -> String {
     let copied = std::process::Command::new("cp").arg("-R").arg(site.path(from)).arg(site.path(to)).status().unwrap();
     assert!(copied.success());
     to.to_owned()
+}
+
+#[test]
+fn a_fork_is_kept_as_evidence_whatever_old_size_the_request_states() {
+    for old_size in [0, 2, 4] {
+        let site = site(3);
+        let twin = tar(&site, "log", "twin");
+        grow(&site, "log", 3..4);
+        cosign(&site, 0);
+        grow(&site, &twin, 100..101);
+        site.done(&format!("log request-cosign --log {twin} --old {old_size} -o add.txt --force"));
+        let forked = site.run(&format!("{COSIGN} --log-key log.vkey"));
+        let said = support::stderr(&forked);
+        assert_eq!(forked.status.code(), Some(1), "{said}");
+        assert!(said.contains("fork: checkpoint of size 4") && said.contains("both checkpoints are in"), "old {old_size}: {said}");
+        let kept = support::files(&site.path("w/evidence"));
+        let evidence: Vec<_> = kept.iter().map(|name| site.read(&format!("w/evidence/{name}"))).collect();
+        assert!(evidence.contains(&site.read("log/checkpoint")) && evidence.contains(&site.read("twin/checkpoint")), "{kept:?}");
+    }
+}
+
+#[test]
+fn a_larger_checkpoint_from_a_wrong_size_is_told_the_request_to_make() {
+    let site = site(2);
+    cosign(&site, 0);
+    grow(&site, "log", 2..4);
+    site.done("log request-cosign --log log --old 1 -o add.txt --force");
+    let next = "log request-cosign --log DIR --old 2 -o add.txt --force";
+    site.refused(&format!("{COSIGN} --log-key log.vkey"), 1, &["old size 1 is not the size cosigned last, 2", next]);
+}
+
+#[test]
+fn an_earlier_request_or_cosignature_is_replaced_only_when_that_is_asked_for() {
+    let site = site(2);
+    cosign(&site, 0);
+    grow(&site, "log", 2..3);
+    site.refused("log request-cosign --log log --old 2 -o add.txt", 2, &["add.txt is already there", "--force"]);
+    site.done("log request-cosign --log log --old 2 -o new.txt");
+    let again = "log witness cosign --state w --log-key log.vkey --request new.txt -o cosignature";
+    site.refused(again, 2, &["cosignature is already there", "--force"]);
+    assert_eq!(site.json("log witness show --state w")["logs"][0]["size"], 2, "nothing was cosigned");
+    site.done(&format!("{again} --force"));
+    // Nothing but what the command itself wrote.
+    site.refused("log request-cosign --log log --old 0 -o log.vkey --force", 2, &["log.vkey"]);
+}
+
+#[test]
+fn cosigning_an_empty_log_says_that_it_is_empty() {
+    let site = site(0);
+    let empty = |line: &str, says: bool| {
+        let said = support::stderr(&site.done(line));
+        assert_eq!(said.contains("the log is empty"), says, "{line}: {said}");
+    };
+    empty("log request-cosign --log log --old 0 -o add.txt", true);
+    empty(&format!("{COSIGN} --log-key log.vkey"), true);
+    grow(&site, "log", 0..1);
+    empty("log request-cosign --log log --old 0 -o add.txt --force", false);
+    empty(&format!("{COSIGN} --log-key log.vkey"), false);
+    let served = Served::start(&site, "log witness serve --state w --log-key log.vkey");
+    empty(&format!("log cosign --log log --witness {} --witness-key w.vkey", served.url), false);
+}
+
+#[test]
+fn a_state_that_may_not_be_read_is_not_called_missing() {
+    let site = site(1);
+    site.refused("log witness show --state ww", 2, &["holds no log witness", "check the path", "log witness init"]);
+    if rustix::process::geteuid().is_root() {
+        sealtrace_skip::skip("ordinary-user", "root reads every folder");
+        return;
+    }
+    std::fs::set_permissions(site.path("w"), std::fs::Permissions::from_mode(0o0)).unwrap();
+    site.refused("log witness show --state w", 2, &["cannot read w/witness.json: Permission denied", "owner and mode"]);
+    std::fs::set_permissions(site.path("w"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::set_permissions(site.path("log/log.json"), std::fs::Permissions::from_mode(0o0)).unwrap();
+    site.refused("log checkpoint --log log", 2, &["cannot read log/log.json: Permission denied", "owner and mode"]);
 }
 
 #[test]
@@ -176,7 +254,7 @@ fn an_answer_that_is_not_the_log_witness_s_or_not_of_this_log_is_refused() {
     let mut twin = SiteLog::open(&site.path("twin"), Some(&site.path("log/log.key"))).unwrap();
     (0..4).for_each(|number| drop(twin.append(format!("other {number}").as_bytes()).unwrap()));
     drop(twin);
-    site.done("log request-cosign --log twin --old 0 -o add.txt");
+    site.done("log request-cosign --log twin --old 0 -o add.txt --force");
     site.done("log witness cosign --state v --log-key log.vkey --request add.txt -o of-twin");
     site.refused(&format!("log add-cosignature --log log --witness {other} --request add.txt of-twin"), 1, &["this log has"]);
 }
@@ -193,7 +271,7 @@ fn wrong_requests_arguments_and_states_are_named() {
     site.write("add.txt", vec![b'a'; 2 << 20]);
     site.refused(&cosign, 2, &["add.txt"]);
     std::fs::remove_file(site.path("add.txt")).unwrap();
-    site.done("log request-cosign --log log --old 0 -o add.txt");
+    site.done("log request-cosign --log log --old 0 -o add.txt --force");
     site.refused(&cosign.replace("--state w", "--state nothing"), 2, &["holds no log witness", "log witness init"]);
     // The state says that it was cosigned, whether or not the answer can be written; then it is asked for again.
     for to in ["no/such/place", "log.vkey"] {
@@ -228,7 +306,7 @@ fn a_changed_state_is_not_cosigned_with() {
     grow(&site, "log", 2..4);
     cosign(&site, 2);
     grow(&site, "log", 4..5);
-    site.done("log request-cosign --log log --old 4 -o add.txt");
+    site.done("log request-cosign --log log --old 4 -o add.txt --force");
     let journal = format!("w/logs/{}", support::files(&site.path("w/logs"))[0]);
     let whole = site.read(&journal);
     let lines: Vec<&str> = whole.lines().collect();
@@ -261,7 +339,7 @@ fn a_journal_cut_at_any_byte_is_the_state_before_or_after_and_never_less_than_wa
         let size = site.json("log witness show --state w")["logs"][0]["size"].clone();
         assert_eq!(size, if length == both.len() { json!(3) } else { json!(1) }, "{length}");
         // What was cut was never given out; the same request is answered, and the journal is whole again.
-        site.done(&format!("log request-cosign --log log --old {size} -o add.txt"));
+        site.done(&format!("log request-cosign --log log --old {size} -o add.txt --force"));
         assert_eq!(site.json(&format!("{COSIGN} --log-key log.vkey"))["size"], 3);
         assert!(std::fs::read(site.path(&journal)).unwrap() == both, "{length}");
     }
@@ -270,7 +348,7 @@ fn a_journal_cut_at_any_byte_is_the_state_before_or_after_and_never_less_than_wa
 #[test]
 fn without_room_for_the_state_nothing_is_cosigned() {
     let site = site(1);
-    site.done("log request-cosign --log log --old 0 -o add.txt");
+    site.done("log request-cosign --log log --old 0 -o add.txt --force");
     // A limit on the size of files is what a full disk looks like to a writer; the signal that goes with it is ignored.
     let line = format!("ulimit -f 0; trap '' XFSZ; exec {} {COSIGN} --log-key log.vkey", env!("CARGO_BIN_EXE_symbol-bundle"));
     let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(site.path("")).output().unwrap();
@@ -362,7 +440,7 @@ fn a_served_log_witness_answers_wrong_requests_by_their_status() {
     status(served.send(b"POST /add-checkpoint HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"), 411);
     status(served.send(b"POST /add-checkpoint HTTP/1.1\r\ncontent-length: 9\r\n\r\nold"), 400);
     status(served.post(b"old 0\n\n"), 400);
-    site.done("log request-cosign --log log --old 0 -o add.txt");
+    site.done("log request-cosign --log log --old 0 -o add.txt --force");
     let request = std::fs::read(site.path("add.txt")).unwrap();
     status(served.post(&request), 200);
     let stale = served.post(&request);
@@ -394,6 +472,12 @@ fn a_log_witness_that_lies_is_not_believed() {
     let before = site.read("log/checkpoint");
     let output = site.run(&format!("log cosign --log log --witness {} --witness-key w.vkey", served.url));
     assert_eq!(output.status.code(), Some(1));
-    assert!(support::stderr(&output).contains("no cosignature by"));
+    let said = support::stderr(&output);
+    assert!(said.contains("no cosignature by") && said.contains("compare --witness-key") && !said.contains("--request"), "{said}");
     assert_eq!(site.read("log/checkpoint"), before);
+    // Nobody there: nothing of a log witness can be deferred.
+    let output = site.run("log cosign --log log --witness http://127.0.0.1:1 --witness-key w.vkey --timeout 5");
+    let said = support::stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("log request-cosign --log log") && !said.contains("defer"), "{said}");
 }

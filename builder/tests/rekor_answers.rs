@@ -87,6 +87,29 @@ fn an_honest_log_s_entry_is_attached_imported_and_not_sent_again() {
 }
 
 #[test]
+fn the_log_s_key_may_be_given_as_a_vkey_which_names_the_log_too() {
+    let (site, log) = site_and_log(3);
+    let server = honest(&log);
+    let vkey = log.lock().unwrap().log.note_key().unwrap().vkey();
+    let append = |key: &str| format!("log append bundle --rekor {} --trust trust --timeout 5 --log-key {key}", server.url());
+    let other = format!("{} --origin other.example.org", append(&vkey));
+    site.refused(&other, 2, &["--origin says other.example.org, and the vkey is of log.example.org/2026"]);
+    site.refused(&append(vkey.get(..vkey.len() - 8).unwrap()), 3, &["NAME+ID+KEY"]);
+    // A log witness's key is of another kind.
+    site.done("log witness init --state w --name log.example.org/2026");
+    let ed25519 = site.json("log witness show --state w")["vkey"].as_str().unwrap().to_owned();
+    site.refused(&append(&ed25519), 2, &["another kind than ECDSA P-256", "sign with ECDSA P-256"]);
+    assert_eq!(server.requests(), 0);
+    // Deferred first: the vkey is kept as it was given.
+    let deferred = append(&vkey).replace(&server.url(), "http://127.0.0.1:1");
+    site.done(&format!("{deferred} --defer --queue queue"));
+    assert_eq!(site.json("log pending --queue queue")["pending"][0]["log"]["rekor"]["logKey"], json!(vkey));
+    assert_eq!(site.json(&append(&vkey))["origin"], json!(ORIGIN));
+    site.write("log.vkey", vkey);
+    assert_eq!(site.json(&append("log.vkey"))["already"], true);
+}
+
+#[test]
 fn the_log_may_be_named_by_the_trust_folder_alone() {
     let (site, log) = site_and_log(3);
     let server = honest(&log);
@@ -312,7 +335,7 @@ fn wrong_arguments_are_named_before_anything_is_sent() {
     let (site, log) = site_and_log(1);
     let server = honest(&log);
     let url = server.url();
-    site.refused(&format!("log append bundle --rekor {url} --trust trust"), 2, &["no log is trusted", "--log-key PEM"]);
+    site.refused(&format!("log append bundle --rekor {url} --trust trust"), 2, &["no log is trusted", "--log-key KEY"]);
     site.refused(&format!("log append bundle --rekor {url} --trust trust --log-key k.key"), 2, &["k.key is a private key", "K.pub"]);
     site.refused(&format!("log append bundle --rekor {url} --trust trust --log-key lib.c"), 3, &["lib.c"]);
     site.refused(&format!("log append bundle --rekor {url} --log x --trust trust"), 2, &["cannot be used with"]);
@@ -326,6 +349,9 @@ fn wrong_arguments_are_named_before_anything_is_sent() {
     site.refused(&format!("log append bundle --rekor {url}?x --log-key log.pub --trust trust"), 2, &["nothing else"]);
     site.refused("log append bundle --rekor https://127.0.0.1:1 --tls-ca lib.c --log-key log.pub --trust trust", 2, &["TLS roots lib.c"]);
     site.refused(&format!("log append bundle --rekor {url} --log-key log.pub --trust trust --timeout 0"), 2, &["--timeout"]);
+    let missing = format!("log append bundle --rekor {url} --trust trust --log-key missing.pub");
+    site.refused(&missing, 2, &["missing.pub", "name a vkey"]);
+    assert!(!stderr(&site.run(&missing)).contains("key generate"));
     assert_eq!(server.requests(), 0);
     // Without --origin the name is the URL's, and this log has another.
     site.refused(

@@ -28,10 +28,10 @@ pub enum CosignError {
     /// The log cannot be used.
     #[error(transparent)]
     Log(#[from] SiteLogError),
-    /// The request is to lead from a size that the log has not reached.
-    #[error("log has {size} entries: there is no proof from {old}")]
+    /// A size was cosigned that the log has not reached: it was rolled back.
+    #[error("rollback: this log was cosigned at size {old}, and it has {size} entries here: this copy of the log is older")]
     Beyond {
-        /// Asked for.
+        /// The size cosigned.
         old: u64,
         /// There are.
         size: u64,
@@ -94,6 +94,28 @@ impl LogReader {
     pub fn cosigned(&self, size: TreeSize) -> Result<Option<SignedCheckpoint>, CosignError> {
         let Some(bytes) = disk::read(&self.cosigned_path(size))? else { return Ok(None) };
         Ok(Some(SignedCheckpoint::parse_bytes(&bytes)?))
+    }
+
+    /// Holds every kept cosigned checkpoint against the log: its signature, the tree of its size, and its name; how many there are.
+    ///
+    /// # Errors
+    /// [`SiteLogError::Disagrees`] names the file.
+    pub(crate) fn check_cosigned(&self) -> Result<u64, SiteLogError> {
+        let mut count = 0;
+        for name in disk::names(&self.folder().join(COSIGNED))? {
+            // A file that is being written, or somebody else's.
+            let Some(size) = name.parse::<u64>().ok().filter(|size| size.to_string() == name) else { continue };
+            let held = self.cosigned(TreeSize(size)).and_then(|held| match held {
+                Some(held) if held.checkpoint().tree.size.0 == size => self.check_own(&held).map(|()| true),
+                _ => Ok(false),
+            });
+            match held {
+                Ok(true) => count += 1,
+                Err(CosignError::Log(error @ SiteLogError::Io { .. })) => return Err(error),
+                _ => return Err(SiteLogError::Disagrees { path: format!("{COSIGNED}/{name}") }),
+            }
+        }
+        Ok(count)
     }
 
     fn cosigned_path(&self, size: TreeSize) -> PathBuf {

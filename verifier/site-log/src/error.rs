@@ -51,6 +51,12 @@ pub enum SiteLogError {
         /// The file, relative to the log's folder.
         path: String,
     },
+    /// A tile or an entry bundle of the tree is not there.
+    #[error("{path} is missing: the folder was changed or is damaged")]
+    Lost {
+        /// The file, relative to the log's folder.
+        path: String,
+    },
     /// `log.json` is not what was written.
     #[error("log.json: {0}")]
     Description(JsonError),

@@ -136,7 +136,9 @@ pub enum CosignRefusal {
         known: TreeSize,
     },
     /// The checkpoint is of a smaller tree than the one cosigned last.
-    #[error("rollback: the log witness has cosigned this log at size {known}, and the checkpoint has size {size}: this copy of the log is older")]
+    #[error(
+        "rollback: the log witness has cosigned this log at size {known}, and the checkpoint has size {size}: this copy of the log is older"
+    )]
     RolledBack {
         /// Old size of the request.
         old: TreeSize,

@@ -1,11 +1,12 @@
 //! `trace-verify proof`: a C2SP `.tlog-proof` file, an entry, and the log key or tlog-policy that it must satisfy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, print_json};
 use sealtrace_tlog::{
-    CheckpointError, LeafHash, MAX_PROOF_FILE_BYTES, NoteKey, PolicyRefusal, ProvenLeaf, QuorumMet, TlogProof, TlogProofRefusal,
+    CheckpointError, LeafHash, MAX_PROOF_FILE_BYTES, MAX_VKEY_BYTES, NoteKey, PolicyRefusal, ProvenLeaf, QuorumMet, TlogProof,
+    TlogProofRefusal,
 };
 use sealtrace_verdict::{Assurance, Checks, TimeInterval};
 
@@ -23,7 +24,7 @@ pub(crate) struct ProofArgs {
     /// The entry: the bytes whose leaf hash is in the log
     #[arg(long, value_name = "FILE")]
     entry: PathBuf,
-    /// The log's verifier key, as it prints it (name+id+key)
+    /// The log's vkey, as it prints it (NAME+ID+KEY), or a file with it
     #[arg(long, value_name = "VKEY", required_unless_present = "tlog_policy", conflicts_with = "tlog_policy")]
     log_key: Option<String>,
     /// A C2SP tlog-policy that names the log and the log witnesses that must have cosigned
@@ -52,20 +53,14 @@ pub(crate) fn run(args: &ProofArgs) -> Outcome {
     } else {
         print(&format!("{}  proof {}", render::word(verdict.conclusion()), escape(&args.proof.display().to_string())));
         print(&render::checked(&verdict));
-        render::conclusion(&verdict);
+        render::concluded(&verdict, |id| Some(next_step(id)));
     }
     Ok(verdict.exit())
 }
 
 fn check(proof: &TlogProof, leaf: LeafHash, args: &ProofArgs, checks: &mut Checks) -> Result<Assurance, Failure> {
     let proven = match (&args.log_key, &args.tlog_policy) {
-        (Some(vkey), _) => {
-            let key = NoteKey::parse(vkey).map_err(|error| {
-                Failure::from_error(ExitCode::Malformed, "--log-key", &error)
-                    .hint("give the verifier key as the log prints it: name+id+key")
-            })?;
-            proof.verify(leaf, &key).map(|proven| (proven, None))
-        }
+        (Some(vkey), _) => proof.verify(leaf, &log_key(vkey)?).map(|proven| (proven, None)),
         (None, Some(path)) => proof.verify_policy(leaf, &read_tlog_policy(path)?).map(|(proven, quorum)| (proven, Some(quorum))),
         (None, None) => {
             return Err(Failure::new(ExitCode::NoVerdict, "no log key and no policy").hint("give --log-key VKEY or --tlog-policy F"));
@@ -78,6 +73,39 @@ fn check(proof: &TlogProof, leaf: LeafHash, args: &ProofArgs, checks: &mut Check
             Assurance::None
         }
     })
+}
+
+/// A vkey, or the one that a file holds.
+fn log_key(argument: &str) -> Result<NoteKey, Failure> {
+    const NEXT: &str = "a vkey is needed (NAME+ID+KEY), as `symbol-bundle log init` or `log witness show` print it";
+    let path = Path::new(argument);
+    let text = if argument.contains('+') && !path.exists() {
+        argument.to_owned()
+    } else {
+        let bytes = read(path, MAX_VKEY_BYTES, "log key").map_err(|failure| failure.hint(NEXT))?;
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    };
+    // A checkpoint is signed under the log's name, which a bare key does not say.
+    if text.starts_with("-----BEGIN") {
+        return Err(Failure::new(ExitCode::NoVerdict, format_args!("--log-key: {} is a PEM file, not a vkey", escape(argument))).hint(NEXT));
+    }
+    NoteKey::parse(&text).map_err(|error| Failure::from_error(ExitCode::Malformed, "--log-key", &error).hint(NEXT))
+}
+
+/// What whoever checks a proof can do; the steps of [`render::conclusion`] are for who makes a bundle.
+fn next_step(id: &str) -> &'static str {
+    match id {
+        "checkpoint-signature" => {
+            "is this the key of the right log? compare it with the vkey that the log's operator gives out of band; if it is, ask for the proof again, and do not rely on this one"
+        }
+        "inclusion" => {
+            "is this the entry at that index? name with --entry the whole bytes that were logged; if they are, ask for the proof again, and do not rely on this one"
+        }
+        "witness-quorum" => {
+            "compare the tlog-policy with the checkpoint's signature lines; ask for the proof again, under a checkpoint that these log witnesses cosigned"
+        }
+        _ => "ask for the proof again, as `symbol-bundle log prove` writes it; check that the file arrived whole",
+    }
 }
 
 fn passed(proven: &ProvenLeaf, quorum: Option<&QuorumMet>, checks: &mut Checks) -> Assurance {

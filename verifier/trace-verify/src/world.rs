@@ -93,8 +93,9 @@ fn empty_graph(store: &Store) -> Result<LayoutGraph, Failure> {
 pub(crate) fn read_trace(path: &Path) -> Result<Vec<u8>, Failure> {
     let limit = u64::try_from(sealtrace_envelope::MAX_BUNDLE_BYTES).unwrap_or(u64::MAX);
     sealtrace_store::read_bounded(path, limit).map_err(|error| {
-        Failure::from_error(ExitCode::NoVerdict, "trace", &error)
-            .hint("check the path: a trace is one file, as trace-resolve --bundle NAME:VERSION capture.jsonl -o trace.sigstore.json makes it")
+        Failure::from_error(ExitCode::NoVerdict, "trace", &error).hint(
+            "check the path: a trace is one file, as trace-resolve --bundle NAME:VERSION capture.jsonl -o trace.sigstore.json makes it",
+        )
     })
 }
 

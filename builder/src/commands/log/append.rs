@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json};
 
+use super::failure::of_log;
 use super::queue_args::QueueArgs;
 use super::target::{Target, TargetArgs, absolute};
-use crate::attach::{AttachError, Logged, TrustFolder, check_loggable, log_layout};
+use crate::attach::{AttachError, Logged, TrustFolder, check_loggable, log_failure, log_layout};
 use crate::commands::{kind, next};
 use crate::layout_dir::LayoutDir;
 use crate::pending::{PENDING_VERSION, PendingItem};
@@ -114,7 +115,7 @@ fn report(args: &AppendArgs, folder: &TrustFolder, logged: &Logged, already: boo
 
 fn no_log(args: &AppendArgs) -> Failure {
     Failure::new(ExitCode::NoVerdict, "no log named")
-        .hint(format_args!("symbol-bundle log append {0} --log DIR, or {0} --rekor URL --log-key PEM", next::word(&args.layout)))
+        .hint(format_args!("symbol-bundle log append {0} --log DIR, or {0} --rekor URL --log-key KEY", next::word(&args.layout)))
 }
 
 fn failure(args: &AppendArgs, error: AttachError) -> Failure {
@@ -126,6 +127,7 @@ fn failure(args: &AppendArgs, error: AttachError) -> Failure {
             format!("name the folder that `symbol-bundle sign` wrote with --trust FOLDER, or write it again: {sign}")
         }
         AttachError::AlreadyLogged { .. } => format!("name that log with --log DIR, or drop that log entry: {sign} --replace"),
+        AttachError::Log(error) => return args.target.log.as_deref().map_or_else(|| log_failure(error), |log| of_log(log, error)),
         _ => return error.into(),
     };
     Failure::from(error).hint(hint)

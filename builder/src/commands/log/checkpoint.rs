@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use sealtrace_console::{ExitCode, Outcome, OutputArgs, print, print_json};
-use sealtrace_site_log::LogReader;
 
-use crate::attach::log_failure;
+use super::failure::open;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -19,7 +18,7 @@ pub(super) struct CheckpointArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &CheckpointArgs) -> Outcome {
-    let log = LogReader::open(&args.log).map_err(|error| log_failure(&error))?;
+    let log = open(&args.log)?;
     if args.output.json {
         let tree = log.tree();
         print_json(&serde_json::json!({

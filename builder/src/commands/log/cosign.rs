@@ -6,19 +6,21 @@ use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, Overwrite, escap
 use sealtrace_site_log::{CosignError, CosignedCheckpoint, LogReader, add_cosignature};
 use sealtrace_tlog::{AddCheckpoint, CosignerKey, MAX_NOTE_BYTES, MAX_REQUEST_BYTES, NoteSignature, SignedCheckpoint, TreeSize};
 
+use super::failure::{of_log, open, shown};
 use super::note_keys::witness_key;
-use crate::attach::log_failure;
 use crate::commands::next;
-use crate::http::{NetworkArgs, Server};
+use crate::http::{HttpError, NetworkArgs, Server};
 
 /// What a signature line begins with (C2SP signed-note).
 pub(super) const SIGNATURE_LINE: &str = "\u{2014} ";
 /// What a request begins with.
-const REQUEST: &[u8] = b"old ";
+const REQUEST: &str = "old ";
 /// Below a log witness's URL (C2SP tlog-witness).
 const ADD_CHECKPOINT: &str = "add-checkpoint";
 /// The most bytes of an answer (ours): signature lines, or a size.
 const MAX_ANSWER_BYTES: u64 = 64 << 10;
+/// What to do with a copy of a log that is older than what was cosigned.
+pub(super) const ROLLED_BACK: &str = "do not append to it: restore the newer copy of the log, or start a new log under a new name";
 /// How often a log witness may name another size before it is left alone.
 const MAX_SIZES: u32 = 4;
 
@@ -34,6 +36,9 @@ pub(super) struct RequestArgs {
     /// Where the request goes, to take to the log witness
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     to: PathBuf,
+    /// Replace an earlier request; without the request an answer to it cannot be added once the log has grown
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     pub(super) output: OutputArgs,
 }
@@ -77,9 +82,16 @@ pub(super) struct CosignArgs {
 
 /// Runs `request-cosign`.
 pub(super) fn request(args: &RequestArgs) -> Outcome {
-    let log = LogReader::open(&args.log).map_err(|error| log_failure(&error))?;
-    let request = log.add_checkpoint(TreeSize(args.old)).map_err(|error| failure(&error))?;
-    write_atomic(&args.to, &request.encode(), Overwrite::ReplaceSameKind(REQUEST))?;
+    let log = open(&args.log)?;
+    let request = log.add_checkpoint(TreeSize(args.old)).map_err(|error| match error {
+        CosignError::Beyond { .. } => failure(&args.log, &error).hint(format_args!(
+            "if the log witness's `symbol-bundle log witness show` says size {}: {ROLLED_BACK}; otherwise name the size that it says",
+            args.old
+        )),
+        _ => failure(&args.log, &error),
+    })?;
+    write_atomic(&args.to, &request.encode(), overwrite(args.force, REQUEST))?;
+    warn_if_empty(log.tree().size);
     let (origin, tree) = (log.log().origin.as_str(), log.tree());
     if args.output.json {
         print_json(&serde_json::json!({
@@ -88,18 +100,30 @@ pub(super) fn request(args: &RequestArgs) -> Outcome {
         return Ok(ExitCode::Done);
     }
     print(&format!("request: cosign {origin} at size {}, from size {}", tree.size, args.old));
-    print(&format!("  in {}", escape(&args.to.display().to_string())));
+    print(&format!("  in {}", shown(&args.to)));
     let to = next::word(&args.to);
     note(&format!("next: at the log witness: symbol-bundle log witness cosign --state DIR --log-key KEY --request {to} -o cosignature"));
     Ok(ExitCode::Done)
 }
 
+/// Only what this command wrote is ever replaced, and only when that was asked for.
+pub(super) fn overwrite(force: bool, kind: &'static str) -> Overwrite {
+    if force { Overwrite::ReplaceSameKind(kind.as_bytes()) } else { Overwrite::Refuse }
+}
+
+/// A cosignature of nothing is easily taken for one of something.
+pub(super) fn warn_if_empty(size: TreeSize) {
+    if size == TreeSize(0) {
+        note("warning: the log is empty: its cosignature vouches for no entry");
+    }
+}
+
 /// Runs `add-cosignature`.
 pub(super) fn add(args: &AddArgs) -> Outcome {
     let witness = witness_key(&args.witness)?;
-    let log = LogReader::open(&args.log).map_err(|error| log_failure(&error))?;
+    let log = open(&args.log)?;
     let (checkpoint, lines) = answered(args, &log)?;
-    let added = add_cosignature(&args.log, &checkpoint, &lines, &witness).map_err(|error| failure(&error))?;
+    let added = add_cosignature(&args.log, &checkpoint, &lines, &witness).map_err(|error| failure(&args.log, &error))?;
     report(&args.log, &added, &witness, args.output.json);
     Ok(ExitCode::Done)
 }
@@ -108,9 +132,10 @@ pub(super) fn add(args: &AddArgs) -> Outcome {
 pub(super) fn cosign(args: &CosignArgs) -> Outcome {
     let witness = witness_key(&args.witness_key)?;
     let server = args.network.server(&args.witness).map_err(|error| Failure::from(&error))?;
-    let log = LogReader::open(&args.log).map_err(|error| log_failure(&error))?;
+    let log = open(&args.log)?;
     let lines = ask(&server, &log)?;
-    let added = add_cosignature(&args.log, log.checkpoint(), &lines, &witness).map_err(|error| failure(&error))?;
+    let added = add_cosignature(&args.log, log.checkpoint(), &lines, &witness).map_err(|error| answer_failure(args, &error))?;
+    warn_if_empty(log.tree().size);
     report(&args.log, &added, &witness, args.output.json);
     Ok(ExitCode::Done)
 }
@@ -119,9 +144,10 @@ pub(super) fn cosign(args: &CosignArgs) -> Outcome {
 fn ask(server: &Server, log: &LogReader) -> Result<Vec<NoteSignature>, Failure> {
     let mut old = TreeSize(0);
     for _ in 0..MAX_SIZES {
-        let request = log.add_checkpoint(old).map_err(|error| failure(&error))?;
-        let reply =
-            server.post(ADD_CHECKPOINT, "text/plain", &request.encode(), MAX_ANSWER_BYTES).map_err(|error| Failure::from(&error))?;
+        let request = log.add_checkpoint(old).map_err(|error| failure(log.folder(), &error))?;
+        let reply = server
+            .post(ADD_CHECKPOINT, "text/plain", &request.encode(), MAX_ANSWER_BYTES)
+            .map_err(|error| no_answer(log.folder(), &error))?;
         let text = String::from_utf8_lossy(&reply.body);
         match reply.status {
             200 => {
@@ -147,10 +173,23 @@ fn rolled_back(known: TreeSize, size: TreeSize) -> Failure {
     Failure::new(
         ExitCode::Rejected,
         format_args!(
-            "the log witness has cosigned this log at size {known}, and it has {size} entries here: this copy of the log is older"
+            "rollback: the log witness has cosigned this log at size {known}, and it has {size} entries here: this copy of the log is older"
         ),
     )
-    .hint("do not append to it: restore the newer copy of the log, or start a new log under a new name")
+    .hint(ROLLED_BACK)
+}
+
+/// No log witness there, or not now. Nothing can be deferred here, but a request can be carried.
+fn no_answer(log: &Path, error: &HttpError) -> Failure {
+    let failure = Failure::from(error);
+    match error {
+        HttpError::Unreachable { .. } => failure.hint(format_args!(
+            "check the address and whether the log witness is served there (`symbol-bundle log witness serve`); by files: symbol-bundle log request-cosign --log {} --old N -o add-checkpoint.txt",
+            next::word(log)
+        )),
+        HttpError::Busy { .. } => failure.hint("run it again later; the log is as it was"),
+        _ => failure,
+    }
 }
 
 fn refused(server: &Server, status: u16, says: &str) -> Failure {
@@ -169,7 +208,7 @@ fn refused(server: &Server, status: u16, says: &str) -> Failure {
 fn answered(args: &AddArgs, log: &LogReader) -> Result<(SignedCheckpoint, Vec<NoteSignature>), Failure> {
     let bytes = read(&args.answer, MAX_NOTE_BYTES)?;
     let wrong = |error: &dyn std::fmt::Display| {
-        Failure::new(ExitCode::Malformed, format_args!("{}: {error}", escape(&args.answer.display().to_string())))
+        Failure::new(ExitCode::Malformed, format_args!("{}: {error}", shown(&args.answer)))
             .hint("name the file that `symbol-bundle log witness cosign -o` wrote")
     };
     let text = std::str::from_utf8(&bytes).map_err(|error| wrong(&error))?;
@@ -219,19 +258,17 @@ fn report(log: &Path, added: &CosignedCheckpoint, witness: &CosignerKey, json: b
     } else {
         print("  the log has grown since; the cosigned checkpoint is kept beside the current one");
         note(&format!(
-            "next: symbol-bundle log request-cosign --log {} --old {} -o add-checkpoint.txt",
+            "next: symbol-bundle log request-cosign --log {} --old {} -o add-checkpoint.txt --force",
             next::word(log),
             checkpoint.tree.size
         ));
     }
 }
 
-fn failure(error: &CosignError) -> Failure {
+fn failure(log: &Path, error: &CosignError) -> Failure {
     let (exit, hint) = match error {
-        CosignError::Log(error) => return log_failure(error),
-        CosignError::Beyond { .. } => {
-            (ExitCode::NoVerdict, "name the size that the log witness cosigned last, which is no larger than the log")
-        }
+        CosignError::Log(error) => return of_log(log, error),
+        CosignError::Beyond { .. } => (ExitCode::Rejected, ROLLED_BACK),
         CosignError::Checkpoint(sealtrace_tlog::CheckpointError::Note(_)) => (ExitCode::Malformed, "ask the log witness again"),
         CosignError::NotCosigned { .. } => (
             ExitCode::Rejected,
@@ -244,4 +281,18 @@ fn failure(error: &CosignError) -> Failure {
         _ => (ExitCode::Rejected, "this answer is about another log, or about another copy of this one; nothing was changed"),
     };
     Failure::new(exit, error).hint(hint)
+}
+
+/// An answer that came over HTTP a moment ago: there is no request to name.
+fn answer_failure(args: &CosignArgs, error: &CosignError) -> Failure {
+    let failure = failure(&args.log, error);
+    match error {
+        CosignError::NotCosigned { .. } => failure.hint(
+            "another key answers at this address: compare --witness-key with what `symbol-bundle log witness show` prints there; nothing was changed",
+        ),
+        CosignError::Cosignature(_) => {
+            failure.hint("run it again; if the signature is wrong again, this is not the log witness of that vkey; nothing was changed")
+        }
+        _ => failure,
+    }
 }

@@ -7,7 +7,7 @@ use sealtrace_signer::SigningKey;
 use sealtrace_site_log::{SiteLog, SiteLogError};
 use sealtrace_tlog::Origin;
 
-use crate::attach::log_failure;
+use super::failure::of_log;
 use crate::commands::next;
 
 /// Arguments.
@@ -35,7 +35,7 @@ pub(super) fn run(args: &InitArgs) -> Outcome {
         return Err(Failure::new(ExitCode::NoVerdict, "no folder for the log").hint("symbol-bundle log init DIR --origin NAME"));
     };
     let origin = parse_origin(&args.origin)?;
-    let log = make(folder, &origin, args.key.as_deref()).map_err(|error| log_failure(&error))?;
+    let log = make(folder, &origin, args.key.as_deref()).map_err(|error| of_log(folder, &error))?;
     let key = &log.reader().log().key;
     let vkey = log.reader().log().note_key().map(|key| key.vkey()).unwrap_or_default();
     if args.output.json {

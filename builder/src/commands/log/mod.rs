@@ -5,6 +5,7 @@ mod check;
 mod checkpoint;
 mod clock;
 mod cosign;
+mod failure;
 mod init;
 mod note_keys;
 mod pending;

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, Overwrite, print, print_json, write_atomic};
-use sealtrace_site_log::{LogReader, SiteLogError};
+use sealtrace_site_log::SiteLogError;
 use sealtrace_tlog::{LeafIndex, ProofFile, TlogProof};
 
-use crate::attach::log_failure;
+use super::failure::{of_log, open};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -29,13 +29,13 @@ pub(super) struct ProveArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &ProveArgs) -> Outcome {
-    let log = LogReader::open(&args.log).map_err(|error| log_failure(&error))?;
+    let log = open(&args.log)?;
     let (index, checkpoint) = (LeafIndex(args.index), log.checkpoint());
-    let fragment = log.fragment(checkpoint, &[index]).map_err(|error| log_failure(&error))?;
+    let fragment = log.fragment(checkpoint, &[index]).map_err(|error| of_log(&args.log, &error))?;
     let shown = fragment
         .entries()
         .get(&args.index)
-        .ok_or_else(|| log_failure(&SiteLogError::NoEntry { index: args.index, size: log.tree().size.0 }))?;
+        .ok_or_else(|| of_log(&args.log, &SiteLogError::NoEntry { index: args.index, size: log.tree().size.0 }))?;
     let proof = ProofFile { index, hashes: shown.proof.clone(), checkpoint: checkpoint.text().to_owned() };
     let bytes = TlogProof { extra: None, proof }.encode();
     write(&args.proof, &bytes)?;

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use sealtrace_console::{ExitCode, Failure, escape};
-use sealtrace_signer::{SigningKey, read_public_key_file};
+use sealtrace_console::{Failure, escape};
 use sealtrace_tlog::{LogKey, Origin};
 
 use super::init::parse_origin;
-use crate::attach::{AttachError, LogTarget, TrustFolder, key_failure};
+use super::note_keys::{is_vkey, log_key};
+use crate::attach::{AttachError, LogTarget, TrustFolder};
 use crate::http::NetworkArgs;
 use crate::pending::PendingLog;
 use crate::rekor::{READ_PREFIX, RekorClient, RekorError};
@@ -21,7 +21,8 @@ pub(super) struct TargetArgs {
     /// A Rekor v2 log, e.g. `https://log.example.org`
     #[arg(long, value_name = "URL")]
     pub(super) rekor: Option<String>,
-    /// With --log: the log's key, when `log init --key` named one; with --rekor: the log's public key (PEM) [default: by the trust folder]
+    /// With --log: the log's private key, when `log init --key` named one; with --rekor: the log's public key (PEM) or vkey (NAME+ID+KEY),
+    /// or a file with it [default: by the trust folder]
     #[arg(long, value_name = "KEY")]
     pub(super) log_key: Option<PathBuf>,
     /// With --rekor: the log's name, the first line of its checkpoints [default: the URL without its scheme]
@@ -82,8 +83,7 @@ impl TargetArgs {
     fn logs(&self, url: &str, folder: &TrustFolder) -> Result<Vec<LogKey>, Failure> {
         let named = self.origin.as_deref().map(parse_origin).transpose()?;
         if let Some(path) = &self.log_key {
-            let origin = named.map_or_else(|| origin_of(url), Ok)?;
-            return Ok(vec![LogKey { origin, key: read_log_key(path)? }]);
+            return Ok(vec![log_key(path, named, || origin_of(url))?]);
         }
         let trust = folder.read()?;
         let known = trust.logs().iter().map(|known| known.log.clone());
@@ -91,7 +91,7 @@ impl TargetArgs {
         if logs.is_empty() {
             let shown = escape(&folder.path().display().to_string());
             return Err(Failure::from(AttachError::from(RekorError::NoLogKey)).hint(format_args!(
-                "name the log's public key with --log-key PEM, as its operator gave it to you out of band; {shown} holds no log{}",
+                "name the log's public key with --log-key KEY (a PEM file or a vkey), as its operator gave it to you out of band; {shown} holds no log{}",
                 named.map_or_else(String::new, |origin| format!(" of the name {origin}"))
             )));
         }
@@ -105,7 +105,7 @@ impl TargetArgs {
         }
         self.rekor.clone().map(|url| PendingLog::Rekor {
             url,
-            log_key: self.log_key.as_deref().map(absolute),
+            log_key: self.log_key.as_deref().map(|key| if is_vkey(key) { key.to_owned() } else { absolute(key) }),
             origin: self.origin.clone(),
             tiles: self.tiles.clone(),
         })
@@ -137,16 +137,4 @@ pub(super) fn absolute(path: &Path) -> PathBuf {
 /// The name that a log of this URL has by Sigstore's custom: host and path.
 fn origin_of(url: &str) -> Result<Origin, Failure> {
     parse_origin(url.split_once("://").map_or(url, |(_, rest)| rest))
-}
-
-fn read_log_key(path: &Path) -> Result<sealtrace_envelope::PublicKey, Failure> {
-    read_public_key_file(path).map_err(|error| {
-        let failure = key_failure(&error);
-        // `--log-key` is a private key with --log.
-        if SigningKey::load(path).is_ok() {
-            return Failure::new(ExitCode::NoVerdict, format_args!("{} is a private key", escape(&path.display().to_string())))
-                .hint("a log over the network is verified with its public key: --log-key K.pub");
-        }
-        failure
-    })
 }

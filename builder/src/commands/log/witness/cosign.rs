@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, Overwrite, escape, note, print, print_json, write_atomic};
-use sealtrace_tlog::AddCheckpoint;
+use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, note, print, print_json, write_atomic};
+use sealtrace_tlog::{AddCheckpoint, CosignRefusal};
 
+use super::open;
 use crate::commands::log::clock::TimeArgs;
-use crate::commands::log::cosign::{SIGNATURE_LINE, read_request};
+use crate::commands::log::cosign::{ROLLED_BACK, SIGNATURE_LINE, overwrite, read_request, warn_if_empty};
 use crate::commands::log::note_keys::LogKeyArgs;
 use crate::commands::next;
-use crate::witness::{Cosigned, WitnessState, cosign_again};
+use crate::witness::{Cosigned, WitnessError, WitnessState, cosign_again};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,9 @@ pub(super) struct CosignArgs {
     /// Where the cosignature goes: a signature line, to take back to the log
     #[arg(short = 'o', long = "output", value_name = "FILE")]
     to: PathBuf,
+    /// Replace an earlier cosignature
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     time: TimeArgs,
     #[command(flatten)]
@@ -33,18 +37,37 @@ pub(super) struct CosignArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &CosignArgs) -> Outcome {
-    let state = WitnessState::open(&args.state).map_err(|error| Failure::from(&error))?;
+    let state = open(&args.state)?;
     let keys = args.keys.keys()?;
     let request: AddCheckpoint = read_request(&args.request)?;
+    // Before the state changes; another may take the name meanwhile, which the writing refuses.
+    if !args.force && args.to.symlink_metadata().is_ok() {
+        return Err(Failure::new(ExitCode::NoVerdict, format_args!("{} is already there", escape(&args.to.display().to_string())))
+            .hint("take it to its log first, name another file, or replace an earlier cosignature with --force; nothing was cosigned"));
+    }
     let time = args.time.time();
-    let cosigned = cosign_again(&state, &keys, &request, time).map_err(|error| Failure::from(&error))?;
+    let cosigned = cosign_again(&state, &keys, &request, time).map_err(|error| failure(args, &error))?;
     let line = format!("{}\n", cosigned.line.line());
-    write_atomic(&args.to, line.as_bytes(), Overwrite::ReplaceSameKind(SIGNATURE_LINE.as_bytes()))?;
+    write_atomic(&args.to, line.as_bytes(), overwrite(args.force, SIGNATURE_LINE))?;
+    warn_if_empty(cosigned.tree.size);
     if let Some(before) = cosigned.clock_before {
         note(&format!("warning: this host's clock says {time}, and said {before} when this log was cosigned last: it was set back"));
     }
     report(args, &state, &cosigned, &time.to_string());
     Ok(ExitCode::Done)
+}
+
+fn failure(args: &CosignArgs, error: &WitnessError) -> Failure {
+    let failure = Failure::from(error);
+    let WitnessError::Refused { refusal, evidence: None } = error else { return failure };
+    match &**refusal {
+        CosignRefusal::RolledBack { .. } => failure.hint(format_args!("at the log: {ROLLED_BACK}")),
+        CosignRefusal::Stale { known, .. } => failure.hint(format_args!(
+            "make the request from the size cosigned last: symbol-bundle log request-cosign --log DIR --old {known} -o {} --force",
+            next::word(&args.request)
+        )),
+        _ => failure,
+    }
 }
 
 fn report(args: &CosignArgs, state: &WitnessState, cosigned: &Cosigned, time: &str) {

@@ -5,7 +5,15 @@ mod init;
 mod serve;
 mod show;
 
-use sealtrace_console::Outcome;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use sealtrace_console::{Failure, Outcome};
+
+use super::failure::no_permission;
+use crate::commands::next;
+use crate::witness::{WitnessError, WitnessState};
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -36,6 +44,27 @@ impl WitnessArgs {
             WitnessCommand::Show(args) => args.output.json,
         }
     }
+}
+
+/// Opens a log witness's folder.
+///
+/// # Errors
+/// Exit 1 to 3.
+fn open(folder: &Path) -> Result<WitnessState, Failure> {
+    let description = folder.join("witness.json");
+    // A file that may not be looked at is not one that is missing: a second log witness beside the first would forget what it cosigned.
+    if let Err(error) = File::open(&description)
+        && error.kind() == ErrorKind::PermissionDenied
+    {
+        return Err(Failure::io("read", &description, &error).hint(no_permission(folder, &description)));
+    }
+    WitnessState::open(folder).map_err(|error| match error {
+        WitnessError::NoState { .. } => Failure::from(&error).hint(format_args!(
+            "check the path; to make a new log witness there: symbol-bundle log witness init --state {} --name NAME",
+            next::word(folder)
+        )),
+        _ => Failure::from(&error),
+    })
 }
 
 /// Runs the command.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, print, print_json};
 
+use super::open;
 use crate::commands::log::clock::TimeArgs;
 use crate::commands::log::note_keys::LogKeyArgs;
-use crate::witness::{WitnessState, serve};
+use crate::witness::serve;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -28,7 +29,7 @@ pub(super) struct ServeArgs {
 
 /// Runs the command. It ends with the process.
 pub(super) fn run(args: &ServeArgs) -> Outcome {
-    let state = WitnessState::open(&args.state).map_err(|error| Failure::from(&error))?;
+    let state = open(&args.state)?;
     let keys = args.keys.keys()?;
     if !args.listen.ip().is_loopback() {
         return Err(Failure::new(ExitCode::NoVerdict, format_args!("{} is not on loopback", args.listen))

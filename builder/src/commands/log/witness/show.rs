@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sealtrace_console::{ExitCode, Failure, Outcome, OutputArgs, escape, print, print_json};
 
-use crate::witness::WitnessState;
+use super::open;
 
 /// Arguments.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub(super) struct ShowArgs {
 
 /// Runs the command.
 pub(super) fn run(args: &ShowArgs) -> Outcome {
-    let state = WitnessState::open(&args.state).map_err(|error| Failure::from(&error))?;
+    let state = open(&args.state)?;
     let logs = state.logs().map_err(|error| Failure::from(&error))?;
     let key = state.key().public().key();
     if args.output.json {

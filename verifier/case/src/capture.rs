@@ -27,7 +27,7 @@ pub struct FoundCapture {
     /// Their SHA-256, as computed.
     pub sha256: CaptureSha256,
     /// A file that lies where the capture should, and is another.
-    pub passed_over: Option<PathBuf>,
+    passed_over: Option<PathBuf>,
 }
 
 impl FoundCapture {
@@ -35,6 +35,12 @@ impl FoundCapture {
     pub fn of(bytes: Vec<u8>) -> Self {
         let sha256 = CaptureSha256::of(&bytes);
         Self { bytes, sha256, passed_over: None }
+    }
+
+    /// What people should know of a file that was passed over.
+    pub fn warning(&self) -> Option<String> {
+        let other = self.passed_over.as_ref()?.display().to_string();
+        Some(format!("{other} is the capture of another trace, or was changed; the store's was used"))
     }
 }
 

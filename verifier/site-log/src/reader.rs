@@ -99,15 +99,7 @@ impl LogReader {
 
     /// The entries under a level 0 tile of the current tree, from its own file or the full one that replaced it.
     pub(crate) fn entries_under(&self, tile: &TileId) -> Result<Vec<Vec<u8>>, SiteLogError> {
-        for stored in [*tile, full(*tile)] {
-            if let Some(bytes) = disk::read(&self.folder.join(stored.entries_path()))? {
-                let disagrees = |_shape| SiteLogError::Disagrees { path: stored.entries_path() };
-                let mut entries = parse_entry_bundle(&bytes, stored.width).map_err(disagrees)?;
-                entries.truncate(usize::from(tile.width));
-                return Ok(entries);
-            }
-        }
-        Err(SiteLogError::Damaged)
+        read_entries(&self.folder, tile)?.ok_or(SiteLogError::Damaged)
     }
 
     /// The first position of a body in the log. The index of the log is used as far as it goes, and nothing is written.
@@ -260,6 +252,29 @@ impl LogReader {
         }
         Ok(checkpoint.verify(&self.log)?)
     }
+}
+
+/// The entries under a tile of level 0; none where neither its file nor the full one's is there.
+pub(crate) fn read_entries(folder: &Path, tile: &TileId) -> Result<Option<Vec<Vec<u8>>>, SiteLogError> {
+    let Some((stored, bytes)) = read_either(folder, tile, TileId::entries_path)? else { return Ok(None) };
+    let disagrees = |_shape| SiteLogError::Disagrees { path: stored.entries_path() };
+    let mut entries = parse_entry_bundle(&bytes, stored.width).map_err(disagrees)?;
+    entries.truncate(usize::from(tile.width));
+    Ok(Some(entries))
+}
+
+/// A tile's own file, or the full one's.
+pub(crate) fn read_either(
+    folder: &Path,
+    tile: &TileId,
+    path: impl Fn(&TileId) -> String,
+) -> Result<Option<(TileId, Vec<u8>)>, SiteLogError> {
+    for stored in [*tile, full(*tile)] {
+        if let Some(bytes) = disk::read(&folder.join(path(&stored)))? {
+            return Ok(Some((stored, bytes)));
+        }
+    }
+    Ok(None)
 }
 
 /// The full tile that a partial one becomes; another writer may have removed the partial one meanwhile.

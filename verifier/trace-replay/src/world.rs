@@ -54,9 +54,8 @@ pub(crate) fn open(cli: &Cli) -> Result<World, Failure> {
     let signature = accept(&trace, cli, &trust)?;
     let captures = store.as_ref().ok().map(Store::captures);
     let capture = find_capture(&trace.witness.capture_ref.sha256, &cli.trace, cli.capture.as_deref(), captures.as_deref())?;
-    if let Some(other) = &capture.passed_over {
-        let other = escape(&other.display().to_string());
-        note(&format!("warning: {other} is the capture of another trace, or was changed; the store's was used"));
+    if let Some(warning) = capture.warning() {
+        note(&format!("warning: {}", escape(&warning)));
     }
     let capture = capture.bytes;
     let mut checks = std::mem::take(&mut trace.checks);

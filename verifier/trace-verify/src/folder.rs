@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::bundle;
 use crate::cli::VerifyArgs;
 use crate::judge::Judged;
+use crate::render;
 use crate::run::judge_file;
 use crate::world::World;
 
@@ -87,20 +88,11 @@ fn report(trace: &Path, verdict: &Verdict, args: &VerifyArgs) {
         }
         return;
     }
-    for warning in verdict.checks().iter().filter(|check| check.outcome == sealtrace_verdict::Outcome::Pass) {
-        if let Some(reason) = &warning.reason {
-            note(&format!("warning: {}: {}: {}", shown(trace), warning.id, escape(reason)));
-        }
+    for (check, reason) in render::warnings(verdict) {
+        note(&format!("warning: {}: {}: {}", shown(trace), check.id, escape(reason)));
     }
-    let reason = verdict.decisive().map_or_else(String::new, |check| {
-        let reason = check.reason.as_deref().unwrap_or("no reason given");
-        let values = match (&check.expected, &check.found) {
-            (Some(expected), Some(found)) => format!(" (expected {}, found {})", escape(expected), escape(found)),
-            _ => String::new(),
-        };
-        format!("  {}: {}{values}", check.id, escape(reason))
-    });
-    print(&format!("{}  {}{reason}", crate::render::word(verdict.conclusion()), shown(trace)));
+    let reason = verdict.decisive().map_or_else(String::new, |check| format!("  {}", render::because(check)));
+    print(&format!("{}  {}{reason}", render::word(verdict.conclusion()), shown(trace)));
 }
 
 /// A verdict's JSON and whose it is, in canonical order as it is written: a folder has many.
@@ -133,7 +125,7 @@ fn report_failure(trace: &Path, failure: &Failure, args: &VerifyArgs) -> ExitCod
         print_json(&json!({"trace": trace.display().to_string(), "error": error}));
     } else {
         let conclusion = if failure.exit() == ExitCode::Malformed { Conclusion::Malformed } else { Conclusion::Undecided };
-        print(&format!("{}  {}  {}", crate::render::word(conclusion), shown(trace), failure.message()));
+        print(&format!("{}  {}  {}", render::word(conclusion), shown(trace), failure.message()));
     }
     failure.exit()
 }

@@ -43,22 +43,17 @@ pub(crate) fn judge(
     find_capture: impl FnOnce(&OpenTrace) -> Result<FoundCapture, Failure>,
 ) -> Result<Judged, Failure> {
     let mut trace = open_trace(&bytes, Some(world.trust))?;
-    let FoundCapture { bytes: capture_bytes, sha256: capture_sha256, passed_over } = find_capture(&trace)?;
+    let found_capture = find_capture(&trace)?;
+    let warning = found_capture.warning();
+    let FoundCapture { bytes: capture_bytes, sha256: capture_sha256, .. } = found_capture;
     let capture = Capture::parse(&capture_bytes).map_err(|error| Failure::from_error(ExitCode::Malformed, "capture", &error))?;
     let mut checks = std::mem::take(&mut trace.checks);
     if matches!(trace.signature, Signature::Unsigned) {
         checks.undecided("dsse-signature", "the statement is unsigned: nobody vouches for it");
     }
     let (named, found) = (trace.witness.capture_ref.sha256.hex(), capture_sha256.hex());
-    match passed_over.filter(|_| named == found) {
-        Some(other) => {
-            let other = other.display();
-            checks.warn(
-                "capture-digest",
-                &found,
-                &format!("{other} is the capture of another trace, or was changed; the store's was used"),
-            );
-        }
+    match warning.filter(|_| named == found) {
+        Some(warning) => checks.warn("capture-digest", &found, &warning),
         None => {
             checks.compare("capture-digest", &named, &found);
         }

@@ -6,7 +6,7 @@ use sealtrace_bundle::{LogPosition, VerifiedBundle};
 use sealtrace_case::Signature;
 use sealtrace_console::{Stream, Tone, escape, note, paint, print};
 use sealtrace_digest::BlobDigest;
-use sealtrace_verdict::{Assurance, Conclusion, Outcome, SKIPPED_ON_REQUEST, Verdict, codes};
+use sealtrace_verdict::{Assurance, Check, Conclusion, Outcome, SKIPPED_ON_REQUEST, Verdict, codes};
 
 use crate::judge::Judged;
 
@@ -108,6 +108,21 @@ pub(crate) fn checked(verdict: &Verdict) -> String {
     format!("checked    {pass} passed, {fail} failed, {skipped} skipped{listed}")
 }
 
+/// The checks that held, with what people should know nevertheless.
+pub(crate) fn warnings(verdict: &Verdict) -> impl Iterator<Item = (&Check, &str)> {
+    let held = verdict.checks().iter().filter(|check| check.outcome == Outcome::Pass);
+    held.filter_map(|check| Some((check, check.reason.as_deref()?)))
+}
+
+/// Which check, why, and what was compared.
+pub(crate) fn because(check: &Check) -> String {
+    let values = match (&check.expected, &check.found) {
+        (Some(expected), Some(found)) => format!(" (expected {}, found {})", escape(expected), escape(found)),
+        _ => String::new(),
+    };
+    format!("{}: {}{values}", check.id, escape(check.reason.as_deref().unwrap_or("no reason given")))
+}
+
 /// Where the verdict is not verified: every check that decided it, and the next step of whoever made the evidence or keeps the trust.
 pub(crate) fn conclusion(verdict: &Verdict) {
     concluded(verdict, |id| codes::explain(id).map(|text| text.next));
@@ -116,18 +131,12 @@ pub(crate) fn conclusion(verdict: &Verdict) {
 /// The same with other next steps.
 pub(crate) fn concluded(verdict: &Verdict, next: impl Fn(&str) -> Option<&'static str>) {
     const SHOWN: usize = 8;
-    for check in verdict.checks().iter().filter(|check| check.outcome == Outcome::Pass) {
-        if let Some(reason) = &check.reason {
-            note(&format!("warning: {}: {} ({})", check.id, escape(reason), escape(check.found.as_deref().unwrap_or_default())));
-        }
+    for (check, reason) in warnings(verdict) {
+        note(&format!("warning: {}: {} ({})", check.id, escape(reason), escape(check.found.as_deref().unwrap_or_default())));
     }
     let decisive = verdict.decisive_checks();
     for check in decisive.iter().take(SHOWN) {
-        let values = match (&check.expected, &check.found) {
-            (Some(expected), Some(found)) => format!(" (expected {}, found {})", escape(expected), escape(found)),
-            _ => String::new(),
-        };
-        print(&format!("because    {}: {}{values}", check.id, escape(check.reason.as_deref().unwrap_or("no reason given"))));
+        print(&format!("because    {}", because(check)));
     }
     if decisive.len() > SHOWN {
         print(&format!("           and {} more; --json lists each", decisive.len() - SHOWN));

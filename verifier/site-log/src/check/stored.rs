@@ -4,11 +4,11 @@
 
 use std::path::Path;
 
-use sealtrace_tlog::{LeafHash, NodeHash, RootHash, TileId, TileReader, TreeHead, parse_entry_bundle, parse_tile, root_of};
+use sealtrace_tlog::{LeafHash, NodeHash, RootHash, TileId, TileReader, TreeHead, parse_tile, root_of};
 
-use crate::disk;
 use crate::edge::full_tile_hash;
 use crate::error::SiteLogError;
+use crate::reader::{read_either, read_entries};
 
 /// The hashes of a full tile: how many tiles lie under it.
 const TILE_WIDTH: u64 = 256;
@@ -23,7 +23,8 @@ pub(super) struct Stored<'a> {
 impl Stored<'_> {
     /// The hashes of a tile of the tree.
     pub(super) fn tile(&self, tile: &TileId) -> Result<Vec<NodeHash>, SiteLogError> {
-        let (stored, bytes) = self.read(tile, TileId::path)?;
+        let lost = || SiteLogError::Lost { path: tile.path() };
+        let (stored, bytes) = read_either(self.folder, tile, TileId::path)?.ok_or_else(lost)?;
         let mut hashes = parse_tile(&bytes, stored.width).ok_or_else(|| disagrees(stored.path()))?;
         hashes.truncate(usize::from(tile.width));
         Ok(hashes)
@@ -31,20 +32,7 @@ impl Stored<'_> {
 
     /// The entries under a tile of level 0.
     pub(super) fn entries(&self, tile: &TileId) -> Result<Vec<Vec<u8>>, SiteLogError> {
-        let (stored, bytes) = self.read(tile, TileId::entries_path)?;
-        let mut entries = parse_entry_bundle(&bytes, stored.width).map_err(|_shape| disagrees(stored.entries_path()))?;
-        entries.truncate(usize::from(tile.width));
-        Ok(entries)
-    }
-
-    /// A tile's own file, or the full one that replaced it meanwhile.
-    fn read(&self, tile: &TileId, path: impl Fn(&TileId) -> String) -> Result<(TileId, Vec<u8>), SiteLogError> {
-        for stored in [*tile, TileId { width: 256, ..*tile }] {
-            if let Some(bytes) = disk::read(&self.folder.join(path(&stored)))? {
-                return Ok((stored, bytes));
-            }
-        }
-        Err(SiteLogError::Lost { path: path(tile) })
+        read_entries(self.folder, tile)?.ok_or_else(|| SiteLogError::Lost { path: tile.entries_path() })
     }
 
     /// The file at fault when a tile holds other hashes than `below`, which is what lies under it makes.
